@@ -1,0 +1,26 @@
+"""Time-series forecasting on state-space models. Names are imported when first used."""
+
+from tsssm.lazy import lazy_names
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Forecaster": "tsssm.forecasters.forecaster",
+        "LinearForecaster": "tsssm.forecasters.linear",
+        "MambaForecaster": "tsssm.forecasters.mamba",
+        "SeasonalNaive": "tsssm.forecasters.seasonal_naive",
+        "Training": "tsssm.training.settings",
+        "load": "tsssm.forecasters.files",
+    },
+)
+
+__all__ = [  # noqa: F822  (lazy)
+    "Forecaster",
+    "LinearForecaster",
+    "MambaForecaster",
+    "SeasonalNaive",
+    "Training",
+    "load",
+]

@@ -1,0 +1,36 @@
+"""Users' tables in, checked; calendars; forecasts out as the same kind of object."""
+
+from tsssm.data.batch import Batch
+from tsssm.data.calendar import CYCLES, calendar_features, calendar_row, choose_cycles, feature_names
+from tsssm.data.clock import Clock
+from tsssm.data.covariates import Covariates, read_covariates, read_future_covariates
+from tsssm.data.kind import Kind
+from tsssm.data.labels import label_from_json, label_to_json
+from tsssm.data.panel import Panel
+from tsssm.data.season import default_patch_length, default_season_length
+from tsssm.data.table import Table, read_table
+from tsssm.data.timeline import Timeline
+from tsssm.data.windows import WindowSource
+
+__all__ = [
+    "CYCLES",
+    "Batch",
+    "Clock",
+    "Covariates",
+    "Kind",
+    "Panel",
+    "Table",
+    "Timeline",
+    "WindowSource",
+    "calendar_features",
+    "calendar_row",
+    "choose_cycles",
+    "default_patch_length",
+    "default_season_length",
+    "feature_names",
+    "label_from_json",
+    "label_to_json",
+    "read_covariates",
+    "read_future_covariates",
+    "read_table",
+]

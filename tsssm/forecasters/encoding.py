@@ -1,0 +1,164 @@
+"""A fitted model as plain values and named tensors, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsssm.data import Kind, Table, Timeline, label_from_json, label_to_json
+from tsssm.errors import ModelFileError
+from tsssm.forecasters.calibration import Calibration
+from tsssm.forecasters.known import Known
+from tsssm.forecasters.model import CovariateScale, Model, Priors
+from tsssm.forecasters.spec import ModelSpec
+from tsssm.linear import Ridge, Seasonal
+from tsssm.mixers import Mixer, find_mixer
+from tsssm.training import Training
+
+__all__ = [
+    "decode_known",
+    "decode_model",
+    "decode_params",
+    "encode_known",
+    "encode_model",
+    "encode_params",
+]
+
+
+def encode_model(model: Model) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Plain values and tensors of a model."""
+    priors = model.priors
+    config = {
+        "spec": model.spec.to_json(),
+        "penalty": model.base.penalty if isinstance(model.base, Ridge) else None,
+        "priors": {
+            "deviation": [[label_to_json(name, "the series name"), d] for name, d in priors.deviation.items()],
+            "ratio": priors.ratio,
+            "floor": priors.floor,
+        },
+        "n_covariates": model.n_covariates,
+    }
+    tensors = {
+        "covariates.mean": torch.from_numpy(model.covariate_scale.mean),
+        "covariates.deviation": torch.from_numpy(model.covariate_scale.deviation),
+    }
+    if isinstance(model.base, Ridge):
+        tensors["base.weights"] = model.base.weights
+    for name, array in asdict(model.calibration).items():
+        if array is not None:
+            tensors[f"calibration.{name}"] = torch.from_numpy(array)
+    if model.network is not None:
+        tensors |= {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
+    return config, {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: Iterable[type[Mixer]] = ()) -> Model:
+    """The inverse of `encode_model`; names and shapes are checked before anything is built.
+
+    Raises
+    ------
+    ModelFileError
+        Tensors are missing, unknown or of another shape than the configuration says.
+    """
+    spec = ModelSpec.from_json(config["spec"])
+    mixer = None if spec.mixer is None else find_mixer(spec.mixer, mixers)
+    _check_tensors(_expected_shapes(spec, mixer, config["n_covariates"]), tensors)
+    network = None
+    if mixer is not None:
+        network = spec.build_network(mixer, config["n_covariates"])
+        network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
+        network.eval().requires_grad_(False)
+    base: Ridge | Seasonal | None = None
+    if spec.base == "ridge":
+        base = Ridge(tensors["base.weights"], config["penalty"])
+    elif spec.base == "seasonal":
+        base = Seasonal(spec.season_length, spec.horizon)
+    priors = config["priors"]
+    deviation = {label_from_json(name): value for name, value in priors["deviation"]}
+    calibration = {
+        n.removeprefix("calibration."): t.numpy() for n, t in tensors.items() if n.startswith("calibration.")
+    }
+    return Model(
+        spec=spec,
+        network=network,
+        base=base,
+        priors=Priors(deviation, priors["ratio"], priors["floor"]),
+        covariate_scale=CovariateScale(tensors["covariates.mean"].numpy(), tensors["covariates.deviation"].numpy()),
+        calibration=Calibration(**calibration),
+    )
+
+
+def _expected_shapes(spec: ModelSpec, mixer: type[Mixer] | None, n_covariates: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "covariates.mean": (len(spec.covariates),),
+        "covariates.deviation": (len(spec.covariates),),
+    }
+    if spec.base == "ridge":
+        shapes["base.weights"] = (spec.lags, spec.horizon)
+    if mixer is None:
+        shapes["calibration.residuals"] = (spec.horizon, len(spec.levels))
+    else:
+        shapes["calibration.factors"] = (spec.horizon,)
+        with torch.device("meta"):  # shapes without memory, and without touching the random state
+            network = spec.build_network(mixer, n_covariates)
+        shapes |= {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    return shapes
+
+
+def _check_tensors(expected: dict[str, tuple[int, ...]], tensors: dict[str, Tensor]) -> None:
+    if expected.keys() != tensors.keys():
+        missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+        raise ModelFileError(f"the weights do not fit the configuration: missing {missing[:3]}, unknown {unknown[:3]}")
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != shape:
+            raise ModelFileError(f"{name} has shape {tuple(tensors[name].shape)}, the configuration says {shape}")
+
+
+def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A forecaster's settings as plain values; a mixer class by its short name, callbacks left out."""
+    plain = {}
+    for name, value in params.items():
+        if isinstance(value, Training):
+            value = {k: v for k, v in asdict(value).items() if k != "callbacks"}
+        elif isinstance(value, type):
+            value = find_mixer(value).name
+        elif isinstance(value, np.generic):
+            value = value.item()
+        elif isinstance(value, list | tuple | np.ndarray):
+            value = [v.item() if isinstance(v, np.generic) else v for v in value]
+        plain[name] = value
+    return plain
+
+
+def decode_params(plain: Mapping[str, Any], mixers: Iterable[type[Mixer]] = ()) -> dict[str, Any]:
+    """The inverse of `encode_params`; lists come back as tuples, a mixer of the user's own as its class."""
+    params = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    params["training"] = Training(**plain["training"])
+    own = {mixer.name: mixer for mixer in mixers}
+    params["mixer"] = own.get(plain["mixer"], plain["mixer"])
+    return params
+
+
+def encode_known(known: Known) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Plain values and tensors of the data that a forecaster continues from."""
+    table = known.table
+    config = {"timeline": table.timeline.to_json(), "kind": table.kind.to_json()}
+    tensors = {"values": table.values, "x": known.x, "inserted": table.inserted}
+    return config, {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
+
+
+def decode_known(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Known:
+    """The inverse of `encode_known`."""
+    timeline, kind = Timeline.from_json(config["timeline"]), Kind.from_json(config["kind"])
+    values = tensors["values"].numpy()
+    if values.shape != (len(timeline), len(kind.names)):
+        raise ModelFileError(
+            f"the history has shape {values.shape}, the configuration says {(len(timeline), len(kind.names))}"
+        )
+    table = Table(values, kind.names, timeline, kind, tensors["inserted"].numpy())
+    return Known(table, tensors["x"].numpy())

@@ -1,0 +1,213 @@
+"""Save and load forecasters and streams: JSON and safetensors, never pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tsssm.data import Kind, Timeline, label_from_json, label_to_json
+from tsssm.errors import ModelFileError
+from tsssm.forecasters.encoding import (
+    decode_known,
+    decode_model,
+    decode_params,
+    encode_known,
+    encode_model,
+    encode_params,
+)
+from tsssm.forecasters.folders import CONFIG, FORMAT, VERSION, file_digest, read_config, replaced_folder
+from tsssm.mixers import Mixer
+
+if TYPE_CHECKING:
+    from tsssm.forecasters.forecaster import Forecaster
+    from tsssm.forecasters.stream import Stream
+
+__all__ = ["load", "save_forecaster", "save_stream"]
+
+_WEIGHTS, _HISTORY, _STATE, _CARD = "weights.safetensors", "history.safetensors", "state.safetensors", "README.md"
+
+
+def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bool) -> None:
+    """See `Forecaster.save`."""
+    from tsssm.forecasters.card import model_card
+
+    model_config, weights = encode_model(forecaster.model_)
+    config = {
+        "kind": "forecaster",
+        "class": type(forecaster).__name__,
+        "params": encode_params(forecaster.get_params(deep=False)),
+        "model": model_config,
+        "training_curve": forecaster.history_.to_dict(orient="list"),
+        "validation": forecaster.validation_.to_dict(orient="index"),
+        "notes": forecaster.notes_,
+        "training_end": _end_to_json(forecaster),
+    }
+    files = {_WEIGHTS: weights}
+    if history and forecaster._known is not None:
+        config["known"], files[_HISTORY] = encode_known(forecaster._known)
+    with replaced_folder(path) as folder:
+        _write(folder, config, files)
+        (folder / _CARD).write_text(model_card(forecaster), encoding="utf-8")
+
+
+def save_stream(stream: Stream, path: str | PathLike) -> None:
+    """See `Stream.save`; the caller holds the stream's lock."""
+    model_config, weights = encode_model(stream._model)
+    state, clock = stream._state, stream._clock
+    config = {
+        "kind": "stream",
+        "model": model_config,
+        "settings": {**stream._settings, "quantiles": list(stream._settings["quantiles"])},
+        "names": [label_to_json(name, "the series name") for name in state.names],
+        "rows": state.rows,
+        "n_covariates": state.covariates.shape[1],
+        "output": stream._kind.to_json(),
+        "timeline": _clock_timeline(stream).to_json(),
+        "started": clock is not None,
+    }
+    with replaced_folder(path) as folder:
+        _write(folder, config, {_WEIGHTS: weights, _STATE: dict(state.tensors())})
+
+
+def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
+    """Load what `save` wrote: a forecaster or a stream.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    mixers : iterable of Mixer classes
+        Mixers of your own that the model uses.
+
+    Returns
+    -------
+    Forecaster or Stream
+
+    Raises
+    ------
+    ModelFileError
+        The folder holds no saved model, one of a later format, or one that is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, tsssm
+    >>> model = tsssm.LinearForecaster(horizon=2, verbose=False).fit(np.arange(50.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model")
+    ...     again = tsssm.load(f"{folder}/model")
+    >>> bool((again.predict() == model.predict()).all())
+    True
+    """
+    folder, mixers = Path(path), tuple(mixers)
+    if not folder.is_dir():
+        raise ModelFileError(f"there is no folder {folder}")
+    config = read_config(folder)
+    files = {name: _read(folder / name, digest) for name, digest in _section(config, "files", folder).items()}
+    try:
+        decode = _load_forecaster if config["kind"] == "forecaster" else _load_stream
+        return decode(config, files, mixers)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ModelFileError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: tuple) -> Forecaster:
+    cls = _forecaster_class(config["class"])
+    forecaster = cls(**decode_params(config["params"], mixers))
+    forecaster.model_ = decode_model(config["model"], files[_WEIGHTS], mixers)
+    forecaster.history_ = pd.DataFrame(config["training_curve"], columns=["step", "loss", "learning_rate"])
+    forecaster.validation_ = pd.DataFrame.from_dict(config["validation"], orient="index", columns=["mae", "mase"])
+    forecaster.notes_ = config["notes"]
+    forecaster.training_end_ = Timeline.from_json(config["training_end"]).index[-1]
+    network = forecaster.model_.network
+    forecaster.n_parameters_ = 0 if network is None else sum(p.numel() for p in network.parameters())
+    forecaster._known = decode_known(config["known"], files[_HISTORY]) if "known" in config else None
+    return forecaster
+
+
+def _load_stream(config: dict, files: dict[str, dict[str, Tensor]], mixers: tuple) -> Stream:
+    from tsssm.forecasters.stream import Stream
+    from tsssm.forecasters.stream_state import StreamState
+
+    model = decode_model(config["model"], files[_WEIGHTS], mixers)
+    names = tuple(label_from_json(name) for name in config["names"])
+    settings = {**config["settings"], "quantiles": tuple(config["settings"]["quantiles"])}
+    cold = StreamState.cold(model, names, config["n_covariates"], settings["refresh"])
+    tensors = files[_STATE]
+    for name, tensor in cold.tensors():
+        if name not in tensors or tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
+            raise ModelFileError(f"the stream's state lacks {name!r} of shape {tuple(tensor.shape)}, {tensor.dtype}")
+    state = cold.with_tensors(tensors, config["rows"])
+    timeline = Timeline.from_json(config["timeline"])
+    if not config["started"]:
+        timeline = timeline.slice(len(timeline), None)
+    return Stream(model, state, timeline, Kind.from_json(config["output"]), settings)
+
+
+def _write(folder: Path, config: dict[str, Any], files: dict[str, dict[str, Tensor]]) -> None:
+    from tsssm import __version__
+
+    digests = {}
+    for name, tensors in files.items():
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / name)
+        digests[name] = file_digest(folder / name)
+    head = {"format": FORMAT, "version": VERSION, "written_by": __version__, "files": digests}
+    text = json.dumps(head | config, indent=1, allow_nan=True, default=_plain)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be saved")
+
+
+def _read(file: Path, digest: str) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise ModelFileError(f"{file} is missing. Restore it, or save the model again.")
+    seen = file_digest(file)
+    if seen != digest:
+        raise ModelFileError(f"{file} is damaged: its sha256 is {seen}, {CONFIG} says {digest}. Restore it.")
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ModelFileError(f"{file} is damaged: {error}") from error
+
+
+def _section(config: dict, name: str, folder: Path) -> dict:
+    section = config.get(name)
+    if not isinstance(section, dict) or any(Path(file).name != file for file in section):
+        raise ModelFileError(f"{folder / CONFIG} is damaged: no proper {name!r}")
+    return section
+
+
+def _forecaster_class(name: str) -> type[Forecaster]:
+    import tsssm
+
+    known = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive")
+    if name not in known:
+        raise ModelFileError(f"the saved class is {name!r}; this tsssm loads {', '.join(known)}")
+    return getattr(tsssm, name)
+
+
+def _end_to_json(forecaster: Forecaster) -> dict[str, Any]:
+    if forecaster._known is None:
+        raise ModelFileError("a forecaster loaded without its data cannot be saved again; copy its folder instead")
+    timeline = forecaster._known.table.timeline
+    return timeline.slice(len(timeline) - 1, None).to_json()
+
+
+def _clock_timeline(stream: Stream) -> Timeline:
+    clock = stream._clock
+    if clock is None:
+        return stream._empty
+    index = clock.like.append(pd.Index([clock.last])) if not isinstance(clock.last, int) else None
+    return stream._empty.start_at(clock.last) if index is None else stream._empty.start_at(clock.last)

@@ -1,0 +1,90 @@
+"""One row of a stream, as users give it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tsssm.errors import StreamError
+
+__all__ = ["read_observation", "read_row"]
+
+
+def read_observation(value: Any, names: tuple[Hashable, ...]) -> np.ndarray:
+    """Values of one row in the order of `names`, (S,) float64; what was not given is NaN.
+
+    Raises
+    ------
+    StreamError
+        Unknown names, a wrong number of values, infinite values, or anything that is no number.
+    """
+    if isinstance(value, Mapping | pd.Series):
+        given = dict(value.items())
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise StreamError(f"unknown series {unknown[0]!r}; this stream follows {_some(names)}")
+        return np.array([_number(given.get(name, np.nan), name) for name in names])
+    if np.ndim(value) == 0:
+        value = [value]
+    values = list(value) if np.ndim(value) == 1 else None
+    if values is None or len(values) != len(names):
+        raise StreamError(
+            f"update needs {len(names)} values, one for each of {_some(names)}; got {_shape(value)}. "
+            "Pass a mapping by name to leave some out."
+        )
+    return np.array([_number(v, name) for v, name in zip(values, names)])
+
+
+def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
+    """Covariates of one row in the order of `columns`, (n_columns,) float64.
+
+    Raises
+    ------
+    StreamError
+        X is missing or was not expected; a column is missing; a value is no finite number.
+    """
+    if X is None and not columns:
+        return np.zeros(0)
+    if X is None:
+        raise StreamError(f"update needs X with {', '.join(map(str, columns))}: the forecaster was fitted with it")
+    if not columns:
+        raise StreamError("update got X, but the forecaster was fitted without any; leave it out")
+    if isinstance(X, pd.DataFrame):
+        if len(X) != 1:
+            raise StreamError(f"X of an update must be one row; got {len(X)}")
+        X = X.iloc[0]
+    if isinstance(X, Mapping | pd.Series):
+        missing = [name for name in columns if name not in X]
+        if missing:
+            raise StreamError(f"X lacks column {missing[0]!r}")
+        X = [X[name] for name in columns]
+    values = list(np.atleast_1d(np.asarray(X, dtype=object)))
+    if len(values) != len(columns):
+        raise StreamError(f"X needs {len(columns)} values ({', '.join(map(str, columns))}); got {len(values)}")
+    row = np.array([_number(value, name) for value, name in zip(values, columns)])
+    if np.isnan(row).any():
+        raise StreamError(f"X column {columns[int(np.isnan(row).argmax())]!r} is NaN; covariates must be known")
+    return row
+
+
+def _number(value: Any, name: Hashable) -> float:
+    if value is pd.NA or value is None:
+        return float("nan")
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real | np.floating | np.integer):
+        raise StreamError(f"{name!r}: {value!r} is no number; NaN stands for unobserved")
+    number = float(value)
+    if np.isinf(number):
+        raise StreamError(f"{name!r}: the value is {number}; infinite values cannot be taken in, NaN is unobserved")
+    return number
+
+
+def _shape(value: Any) -> str:
+    return f"{len(value)}" if np.ndim(value) == 1 else f"an array of shape {np.shape(value)}"
+
+
+def _some(names: tuple[Hashable, ...]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,150 @@
+"""Check a forecaster's settings, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
+
+from tsssm.data import CYCLES
+from tsssm.errors import ConfigError
+from tsssm.training import Training
+
+__all__ = ["check_settings"]
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Raise one `ConfigError` that lists every fault.
+
+    Parameters
+    ----------
+    settings : dict
+        A forecaster's ``get_params(deep=False)``.
+    """
+    faults = [fault for name, check in _CHECKS.items() if name in settings for fault in check(name, settings[name])]
+    if faults:
+        raise ConfigError("invalid settings:\n" + "\n".join(f"- {fault}" for fault in faults))
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _integer(least: int, *words: str) -> Callable:
+    def check(name: str, value: Any):
+        if not ((isinstance(value, str) and value in words) or (_is_integer(value) and value >= least)):
+            allowed = f"an integer of at least {least}" + "".join(f' or "{word}"' for word in words)
+            yield f"{name} must be {allowed}; got {value!r}"
+
+    return check
+
+
+def _later(name: str, value: Any, check: Callable, remedy: str):
+    """'auto' is planned for this setting and refused until then."""
+    if isinstance(value, str) and value == "auto":
+        yield f'{name}="auto" comes with a later version; {remedy}'
+    else:
+        yield from check(name, value)
+
+
+def _max_steps(name: str, value: Any):
+    yield from _later(name, value, _integer(1), "pass a number of steps, 300 for example")
+
+
+def _learning_rate(name: str, value: Any):
+    yield from _later(name, value, _positive, "pass a number, 2e-3 for example")
+
+
+def _positive(name: str, value: Any):
+    if not (_is_number(value) and 0 < value < float("inf")):
+        yield f"{name} must be a number above 0; got {value!r}"
+
+
+def _time_budget(name: str, value: Any):
+    if value is not None:
+        yield from _positive(f"{name} (seconds)", value)
+
+
+def _dropout(name: str, value: Any):
+    if not (_is_number(value) and 0 <= value < 1):
+        yield f"{name} must be a number from 0 to below 1; got {value!r}"
+
+
+def _quantiles(name: str, value: Any):
+    try:
+        levels = list(value)
+    except TypeError:
+        yield f"{name} must be a sequence of levels between 0 and 1; got {value!r}"
+        return
+    if not levels or not all(_is_number(level) and 0 < level < 1 for level in levels):
+        yield f"{name} must be levels between 0 and 1; got {value!r}"
+    elif any(b <= a for a, b in zip(levels, levels[1:])):
+        yield f"{name} must increase; got {value!r}"
+
+
+def _calendar(name: str, value: Any):
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return
+    if isinstance(value, str) or not set(value) <= set(CYCLES):
+        yield f'{name} must be "auto", None or a sequence of {", ".join(map(repr, CYCLES))}; got {value!r}'
+
+
+def _one_of(*allowed: Any) -> Callable:
+    def check(name: str, value: Any):
+        if not any(value is a or (isinstance(a, str) and isinstance(value, str) and value == a) for a in allowed):
+            yield f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}"
+
+    return check
+
+
+def _training(name: str, value: Any):
+    if not isinstance(value, Training):
+        yield f"{name} must be a tsssm.Training; got {value!r}"
+        return
+    defaults = Training()
+    for later in ("checkpoint_dir", "checkpoint_every", "resume"):
+        if getattr(value, later) != getattr(defaults, later):
+            yield f"{name}.{later}={getattr(value, later)!r}: checkpoints come with a later version; leave it out"
+    for field in fields(value):
+        number = getattr(value, field.name)
+        if field.name in ("weight_decay", "warmup", "gradient_clip") and not (_is_number(number) and number >= 0):
+            yield f"{name}.{field.name} must be a number of at least 0; got {number!r}"
+
+
+def _boolean(name: str, value: Any):
+    if not isinstance(value, bool):
+        yield f"{name} must be True or False; got {value!r}"
+
+
+def _device(name: str, value: Any):
+    if not isinstance(value, str):
+        yield f'{name} must be "auto", "cpu", "cuda" or another accelerator\'s name; got {value!r}'
+
+
+_CHECKS: dict[str, Callable] = {
+    "horizon": _integer(1),
+    "base": _one_of("ridge", None),
+    "quantiles": _quantiles,
+    "season_length": _integer(1, "auto"),
+    "patch_length": _integer(1, "auto"),
+    "context_length": _integer(1, "auto"),
+    "d_model": _integer(1),
+    "n_layers": _integer(1),
+    "dropout": _dropout,
+    "calendar": _calendar,
+    "gaps": _one_of("refuse", "mask"),
+    "validation_size": _integer(0, "auto"),
+    "max_steps": _max_steps,
+    "batch_size": _integer(1),
+    "learning_rate": _learning_rate,
+    "time_budget": _time_budget,
+    "training": _training,
+    "device": _device,
+    "random_state": _integer(0),
+    "verbose": _boolean,
+}

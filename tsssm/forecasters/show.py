@@ -1,0 +1,53 @@
+"""Draw a forecaster's forecast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tsssm.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tsssm.forecasters.forecaster import Forecaster
+
+__all__ = ["plot_fan"]
+
+_HISTORY = 4  # horizons of history shown, and at least two seasons
+
+
+def plot_fan(forecaster: Forecaster, y: Any, X: Any, *, actual: Any, series: Any, ax: Axes | None) -> Axes:
+    """See `Forecaster.plot`."""
+    from tsssm.plotting import plot_forecast
+
+    model = forecaster._fitted()
+    known, quantiles = forecaster._quantiles(y, X, model.spec.levels)
+    table, horizon = known.table, model.spec.horizon
+    column = _column(table.names, series)
+    index = table.timeline.future(horizon)
+    shown = max(_HISTORY * horizon, 2 * model.spec.season_length)
+    history = pd.Series(table.values[-shown:, column], index=table.timeline.index[-shown:])
+    frame = pd.DataFrame(quantiles[:, column], index=index, columns=list(model.spec.levels))
+    title = None if table.names[column] is None or len(table.names) == 1 else str(table.names[column])
+    return plot_forecast(history, frame[0.5], frame, _actual(actual, column, index), title=title, ax=ax)
+
+
+def _column(names: tuple, series: Any) -> int:
+    if series is None:
+        return 0
+    if series not in names:
+        raise DataError(f"there is no series {series!r}; there are {list(names[:10])!r}")
+    return names.index(series)
+
+
+def _actual(actual: Any, column: int, index: pd.Index) -> pd.Series | None:
+    if actual is None:
+        return None
+    if isinstance(actual, np.ndarray):
+        values = actual.reshape(len(actual), -1)[: len(index), column]
+        return pd.Series(values, index=index[: len(values)])
+    chosen = actual.iloc[:, column] if isinstance(actual, pd.DataFrame) else actual
+    return chosen[chosen.index.isin(index)]

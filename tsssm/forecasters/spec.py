@@ -1,0 +1,87 @@
+"""What a fitted forecaster is built of, in plain values: all that a saved model says of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from tsssm.mixers import Mixer
+from tsssm.network import CausalScaler, ForecastNetwork
+
+__all__ = ["ModelSpec"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Sizes and names from which the parts of a fitted forecaster are rebuilt.
+
+    Attributes
+    ----------
+    horizon, patch_length, n_tokens, lags, season_length : int
+        Steps ahead; observations of a token; tokens of a training window; values the base looks back on; rows of a
+        season.
+    levels : tuple of float
+        Trained quantile levels, increasing, 0.5 among them.
+    mixer : str or None
+        Short name of the mixer; None without a network.
+    base : str or None
+        "ridge", "seasonal" or None.
+    d_model, n_layers : int
+    dropout : float
+    cycles : tuple of str
+        Calendar cycles the network sees.
+    covariates : tuple of str
+        Columns of X, in order.
+    frequency : str
+        Of the time axis.
+    """
+
+    horizon: int
+    patch_length: int
+    n_tokens: int
+    lags: int
+    season_length: int
+    levels: tuple[float, ...]
+    mixer: str | None
+    base: str | None
+    d_model: int
+    n_layers: int
+    dropout: float
+    cycles: tuple[str, ...]
+    covariates: tuple[str, ...]
+    frequency: str
+
+    @property
+    def context_length(self) -> int:
+        """Observations of a training window."""
+        return self.n_tokens * self.patch_length
+
+    @property
+    def median(self) -> int:
+        """Position of level 0.5."""
+        return self.levels.index(0.5)
+
+    def scaler(self) -> CausalScaler:
+        """The causal scaler: its half-life is a quarter of the context."""
+        return CausalScaler(half_life=self.context_length / 4)
+
+    def build_network(self, mixer: type[Mixer], n_covariates: int) -> ForecastNetwork:
+        """A network of these sizes with fresh weights."""
+        return ForecastNetwork(
+            mixer,
+            patch_length=self.patch_length,
+            n_covariates=n_covariates,
+            horizon=self.horizon,
+            levels=self.levels,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            dropout=self.dropout,
+        )
+
+    def to_json(self) -> dict:
+        """Plain values for ``config.json``."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: dict) -> ModelSpec:
+        """The inverse of `to_json`."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

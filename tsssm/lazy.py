@@ -1,0 +1,42 @@
+"""Names of a package that are imported when first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["lazy_names"]
+
+
+def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make a package's ``__getattr__`` and ``__dir__`` from a table of its public names.
+
+    Parameters
+    ----------
+    package : str
+        The package's ``__name__``.
+    modules : mapping of str to str
+        Public name -> module that holds it.
+
+    Returns
+    -------
+    tuple
+        ``__getattr__`` and ``__dir__``.
+
+    Examples
+    --------
+    >>> getattribute, _ = lazy_names("fractions", {"Fraction": "fractions"})
+    >>> getattribute("Fraction")(1, 2)
+    Fraction(1, 2)
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(modules))}")
+        return getattr(importlib.import_module(modules[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted(modules)
+
+    return __getattr__, __dir__

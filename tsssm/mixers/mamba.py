@@ -1,0 +1,163 @@
+"""Mamba: a selective state-space mixer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu, softplus
+from tsssm_kernels import selective_scan, selective_scan_step
+
+from .mixer import Mixer
+from .short_convolution import ShortConvolution
+
+__all__ = ["Mamba", "MambaState"]
+
+DELTA_RANGE = (1e-3, 1e-1)  # step sizes at the start, log-uniform
+DELTA_FLOOR = 1e-4
+
+
+class MambaState(NamedTuple):
+    """State of a `Mamba` mixer.
+
+    Parameters
+    ----------
+    h : Tensor, shape (batch, inner, state_size)
+        The scan's state, float32 (float64 in a float64 model).
+    tail : Tensor, shape (batch, conv_width - 1, inner)
+        The convolution's last inputs.
+    """
+
+    h: Tensor
+    tail: Tensor
+
+
+class Mamba(Mixer):
+    """Selective state space (S6) behind a short convolution, gated.
+
+    ::
+
+        x, z    = W_in u                                  inner = expand * d_model channels each
+        x       = silu(conv(x))
+        r, B, C = W_x x                                   widths: rank = ceil(d_model / 16), state_size, state_size
+        delta   = softplus(W_delta r + b_delta)
+        h_t     = exp(delta_t A) * h_{t-1} + delta_t x_t B_t
+        y       = W_out ((C_t . h_t + D x_t) * silu(z))
+
+    A good first choice: it forgets as its inputs say, and its state is small.
+
+    Parameters
+    ----------
+    d_model : int
+        Width of the sequence.
+    layer_index, n_layers : int
+        Position in the stack and its depth; the output weights are divided by ``sqrt(n_layers)`` at the start.
+    state_size : int, default 16
+        Numbers of state per channel.
+    expand : int, default 2
+        Inner width in units of `d_model`.
+    conv_width : int, default 4
+        Taps of the convolution, at least 2.
+
+    Notes
+    -----
+    At the start ``A = -(1 .. state_size)`` in each channel and softplus(b_delta) is log-uniform in [1e-3, 1e-1].
+    `A_log`, `D` and the bias of `delta_projection` carry the attribute ``_no_weight_decay = True``.
+
+    References
+    ----------
+    Gu, A. and Dao, T. (2023). Mamba: Linear-time sequence modeling with selective state spaces.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mixer = Mamba(16)
+    >>> y, state = mixer(torch.randn(2, 30, 16))
+    >>> y.shape, state.h.shape, mixer.state_bytes()
+    (torch.Size([2, 30, 16]), torch.Size([2, 32, 16]), 2432)
+    """
+
+    name = "mamba"
+
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        layer_index: int = 0,
+        n_layers: int = 1,
+        state_size: int = 16,
+        expand: int = 2,
+        conv_width: int = 4,
+    ):
+        super().__init__()
+        inner, rank = expand * d_model, math.ceil(d_model / 16)
+        self.sizes = (rank, state_size, state_size)
+        self.in_projection = nn.Linear(d_model, 2 * inner, bias=False)
+        self.convolution = ShortConvolution(inner, conv_width)
+        self.x_projection = nn.Linear(inner, sum(self.sizes), bias=False)
+        self.delta_projection = nn.Linear(rank, inner)
+        self.A_log = nn.Parameter(torch.log(torch.arange(1.0, state_size + 1)).repeat(inner, 1))
+        self.D = nn.Parameter(torch.ones(inner))
+        self.out_projection = nn.Linear(inner, d_model, bias=False)
+        self._initialise(n_layers)
+
+    @torch.no_grad()
+    def _initialise(self, n_layers: int) -> None:
+        nn.init.uniform_(self.delta_projection.weight, -(self.sizes[0] ** -0.5), self.sizes[0] ** -0.5)
+        low, high = (math.log(bound) for bound in DELTA_RANGE)
+        delta = torch.empty_like(self.D).uniform_(low, high).exp().clamp_(min=DELTA_FLOOR)
+        self.delta_projection.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
+        self.out_projection.weight.div_(math.sqrt(n_layers))
+        for parameter in (self.A_log, self.D, self.delta_projection.bias):
+            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+
+    def forward(
+        self,
+        x: Tensor,
+        state: MambaState | None = None,
+        resets: Tensor | None = None,
+        time_gaps: Tensor | None = None,
+        shared: dict[str, Any] | None = None,
+    ) -> tuple[Tensor, MambaState]:
+        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
+        if state is None:
+            state = self.initial_state(x.shape[0], x.device, x.dtype)
+        x, z = self.in_projection(x).chunk(2, dim=-1)
+        x, tail = self.convolution(x, state.tail, resets)
+        x = silu(x)
+        delta, B, C = self._parameters_of_scan(x)
+        y, h = selective_scan(
+            x, delta, self._A(), B, C, self.D, z, time_gaps=time_gaps, initial_state=state.h, resets=resets
+        )
+        return self.out_projection(y), MambaState(h, tail)
+
+    def step(self, x_t: Tensor, state: MambaState, shared: dict[str, Any] | None = None) -> tuple[Tensor, MambaState]:
+        """Mix one step, see `Mixer.step`."""
+        x, z = self.in_projection(x_t).chunk(2, dim=-1)
+        x, tail = self.convolution.step(x, state.tail)
+        x = silu(x)
+        delta, B, C = self._parameters_of_scan(x)
+        y, h = selective_scan_step(x, delta, self._A(), B, C, state.h, self.D, z)
+        return self.out_projection(y), MambaState(h, tail)
+
+    def initial_state(
+        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> MambaState:
+        """Zeros, see `Mixer.initial_state`."""
+        device, dtype = self._placement(device, dtype)
+        inner, state_size = self.A_log.shape
+        taps, state_dtype = self.convolution.weight.shape[0], torch.promote_types(dtype, torch.float32)
+        return MambaState(
+            h=torch.zeros(batch_size, inner, state_size, device=device, dtype=state_dtype),
+            tail=torch.zeros(batch_size, taps - 1, inner, device=device, dtype=dtype),
+        )
+
+    def _parameters_of_scan(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """delta (..., inner), B and C (..., state_size) for convolved inputs (..., inner)."""
+        rank_part, B, C = self.x_projection(x).split(self.sizes, dim=-1)
+        return softplus(self.delta_projection(rank_part)), B, C
+
+    def _A(self) -> Tensor:
+        return -torch.exp(self.A_log)

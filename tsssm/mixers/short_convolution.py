@@ -1,0 +1,95 @@
+"""A short depthwise causal convolution with its state: the inputs it still needs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tsssm.errors import ConfigError
+
+__all__ = ["ShortConvolution"]
+
+
+class ShortConvolution(nn.Module):
+    """``y_t = bias + sum_j weight_j * x_{t-width+1+j}``, channel by channel, zeros before the sequence.
+
+    Parameters
+    ----------
+    channels : int
+        Number of channels.
+    width : int, default 4
+        Number of taps; at least 2.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (width, channels)
+        The taps, the current input's last; uniform within ``+-width ** -0.5`` at the start, like the bias.
+    bias : Parameter, shape (channels,)
+        The bias.
+
+    Examples
+    --------
+    >>> import torch
+    >>> convolution = ShortConvolution(3)
+    >>> y, tail = convolution(torch.randn(2, 10, 3), torch.zeros(2, 3, 3))
+    >>> y.shape, tail.shape
+    (torch.Size([2, 10, 3]), torch.Size([2, 3, 3]))
+    """
+
+    def __init__(self, channels: int, width: int = 4):
+        super().__init__()
+        if width < 2:
+            raise ConfigError(f"a short convolution needs at least 2 taps; got conv_width={width}. Use 4, say.")
+        bound = 1 / math.sqrt(width)
+        self.weight = nn.Parameter(torch.empty(width, channels).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor, tail: Tensor, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve a sequence.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, length, channels)
+            The inputs.
+        tail : Tensor, shape (batch, width - 1, channels)
+            The inputs before them, zeros at the start of a sequence.
+        resets : Tensor of bool, shape (batch, length), optional
+            Where true, a new sequence begins: what stands before reaches neither this step nor later ones.
+
+        Returns
+        -------
+        y : Tensor, shape (batch, length, channels)
+            The outputs.
+        tail : Tensor, shape (batch, width - 1, channels)
+            The last inputs, those before the last reset set to zero.
+        """
+        width, length = self.weight.shape[0], x.shape[1]
+        padded = torch.cat([tail, x], dim=1)
+        age = None if resets is None else _age(resets, width)
+        y = self.bias + x * self.weight[-1]
+        for back in range(1, width):
+            start = width - 1 - back
+            earlier = padded[:, start : start + length]  # the input `back` steps ago
+            if age is not None:
+                earlier = torch.where((age >= back).unsqueeze(-1), earlier, 0.0)
+            y = torch.addcmul(y, earlier, self.weight[start])
+        new_tail = padded[:, length:]
+        if age is not None:
+            back_from_last = torch.arange(width - 2, -1, -1, device=x.device)
+            new_tail = torch.where((age[:, -1:] >= back_from_last).unsqueeze(-1), new_tail, 0.0)
+        return y, new_tail.contiguous()
+
+    def step(self, x_t: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
+        """Convolve one step: `x_t` and `y_t` have shape (batch, channels), `tail` that of `forward`."""
+        y = torch.addcmul(self.bias, x_t, self.weight[-1])
+        y = y + (tail * self.weight[:-1]).sum(1)
+        return y, torch.cat([tail[:, 1:], x_t.unsqueeze(1)], dim=1)
+
+
+def _age(resets: Tensor, width: int) -> Tensor:
+    """Steps since the sequence began, (batch, length); at least `width` where it began before the first step."""
+    index = torch.arange(resets.shape[1], device=resets.device)
+    start = torch.where(resets, index, -width).cummax(dim=1).values
+    return index - start

@@ -1,0 +1,119 @@
+"""The LightningModule around a forecasting network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from tsssm.data.batch import Batch
+from tsssm.network import ForecastNetwork, future_rows, horizon_weights, pinball_loss, token_features
+from tsssm.training.settings import Training
+
+__all__ = ["ForecastModule"]
+
+
+class ForecastModule(lightning.LightningModule):
+    """Train a `ForecastNetwork` on batches of windows; usable with a plain ``lightning.Trainer``.
+
+    The loss counts every token of a window: at each, the pinball loss of the next `horizon` steps, in units of the
+    series' own training deviation. AdamW, linear warm-up, cosine to zero.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
+    levels : sequence of float
+        The head's quantile levels.
+    learning_rate : float
+        At the end of the warm-up.
+    max_steps : int
+        Length of the schedule; give the Trainer the same.
+    training : Training
+        Weight decay and warm-up are taken from it.
+
+    Attributes
+    ----------
+    schedule_length : int
+        `max_steps`, or less once a time budget has shortened the schedule.
+
+    Examples
+    --------
+    See the page 'Training with a plain Trainer' of the documentation.
+    """
+
+    def __init__(
+        self,
+        network: ForecastNetwork,
+        levels: Sequence[float],
+        *,
+        learning_rate: float,
+        max_steps: int,
+        training: Training | None = None,
+    ):
+        super().__init__()
+        self.network, self.learning_rate, self.schedule_length = network, learning_rate, max_steps
+        self.training_settings = training or Training()
+        self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+        self.register_buffer("step_weights", horizon_weights(network.horizon), persistent=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Quantiles at every token, origin removed, (B, T, H, Q) float32; NaN before the series begins."""
+        network = self.network
+        context = batch.location.shape[1] * network.patch_length
+        tokens = token_features(
+            batch.values[:, :context], batch.covariates[:, :context], batch.location, batch.scale
+        )
+        resets = torch.zeros(batch.location.shape, dtype=torch.bool, device=tokens.device)
+        resets.scatter_(1, batch.first_token[:, None], True)
+        hidden, _ = network(tokens, resets=resets)
+        responses = network.head.respond(batch.covariates)
+        if responses is not None:
+            responses = future_rows(responses, network.patch_length, network.horizon)
+        return network.head(hidden, responses)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean pinball loss over every observed target of every token, in training deviations of the series."""
+        scaled = self(batch)
+        target = future_rows(batch.values[..., None], self.network.patch_length, self.network.horizon)[..., 0]
+        target = ((target.double() - batch.location[..., None]) / batch.scale[..., None]).float()
+        token = torch.arange(target.shape[1], device=target.device)
+        target = target.masked_fill((token < batch.first_token[:, None])[..., None], math.nan)
+        unit = (batch.scale / batch.deviation[:, None]).float()[..., None]
+        return pinball_loss(scaled, target, self.levels, unit * self.step_weights)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """One step of Lightning's loop."""
+        loss = self.loss(batch)
+        self.log("train_loss", loss.detach(), batch_size=len(batch.values))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """The same loss on held-out windows."""
+        self.log("validation_loss", self.loss(batch), batch_size=len(batch.values))
+
+    def learning_rate_factor(self, step: int) -> float:
+        """Warm-up, then a cosine to zero, of the schedule as long as it now is."""
+        warmup = max(1, round(self.training_settings.warmup * self.schedule_length))
+        if step < warmup:
+            return (step + 1) / warmup
+        done = (step - warmup) / max(1, self.schedule_length - warmup)
+        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+    def configure_optimizers(self) -> dict:
+        """AdamW without decay on what must not shrink, and the schedule by step."""
+        groups = parameter_groups(self.network, self.training_settings.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """Parameters with and without weight decay: matrices decay; vectors and what a mixer exempts do not."""
+    decayed, exempt = [], []
+    for parameter in network.parameters():
+        skip = parameter.ndim < 2 or getattr(parameter, "_no_weight_decay", False)
+        (exempt if skip else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": exempt, "weight_decay": 0.0}]
