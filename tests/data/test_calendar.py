@@ -1,6 +1,6 @@
 """Calendar features against the sine of the standard library, and one row against many, bit for bit."""
 
-import datetime
+import datetime as dt
 import math
 
 import numpy as np
@@ -21,12 +21,12 @@ def random_stamps(n, unit="us"):
 
 
 def by_definition(stamp):
-    """Sines and cosines of the fraction of each cycle that has passed, by calendar arithmetic in the standard library."""
-    midnight = datetime.datetime(stamp.year, stamp.month, stamp.day)
-    day = (stamp - midnight) / datetime.timedelta(days=1)
-    month = datetime.datetime(stamp.year, stamp.month, 1)
-    after = datetime.datetime(stamp.year + stamp.month // 12, stamp.month % 12 + 1, 1)
-    year, next_year = datetime.datetime(stamp.year, 1, 1), datetime.datetime(stamp.year + 1, 1, 1)
+    """Sines and cosines of the fraction of each cycle that has passed, by the standard library."""
+    midnight = dt.datetime(stamp.year, stamp.month, stamp.day)
+    day = (stamp - midnight) / dt.timedelta(days=1)
+    month = dt.datetime(stamp.year, stamp.month, 1)
+    after = dt.datetime(stamp.year + stamp.month // 12, stamp.month % 12 + 1, 1)
+    year, next_year = dt.datetime(stamp.year, 1, 1), dt.datetime(stamp.year + 1, 1, 1)
     phases = [
         (day, 3),
         ((stamp.weekday() + day) / 7, 3),

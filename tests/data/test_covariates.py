@@ -117,7 +117,7 @@ def test_refused_with_reason_and_place(given, message):
     with pytest.raises(DataError, match=message):
         read_covariates(given, TIMELINE, n_future=2, columns=("price", "holiday"))
     if "rows needed" not in message:
-        with pytest.raises(DataError, match=message.replace("2024-01-01 03", "2024-01-01 03")):
+        with pytest.raises(DataError, match=message):
             read_future_covariates(given, HOURS[2:5], ("price", "holiday"))
 
 

@@ -104,8 +104,15 @@ def test_samples_are_numbered():
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("float64", "float64"), ("float32", "float32"), ("int64", "float64"), ("uint8", "float64"), ("Int64", "Float64"), ("Float32", "Float32")],
-)  # fmt: skip
+    [
+        ("float64", "float64"),
+        ("float32", "float32"),
+        ("int64", "float64"),
+        ("uint8", "float64"),
+        ("Int64", "Float64"),
+        ("Float32", "Float32"),
+    ],
+)
 def test_dtypes_are_those_of_y_and_integers_become_floats(given, expected):
     kind = read_table(frame(dtype=given)).kind
     assert (kind.point(POINT, FUTURE).dtypes == expected).all()

@@ -79,16 +79,16 @@ def test_the_table_is_a_copy_and_the_users_objects_stay_as_they_were():
 
 
 def test_masked_gaps_insert_exactly_the_missing_rows():
-    y = series().drop(HOURS[[1, 4]])
+    y = series().drop(HOURS[[1, 2]])
     table = read_table(y, gaps="mask")
-    np.testing.assert_array_equal(table.inserted, [False, True, False, False, True, False])
+    np.testing.assert_array_equal(table.inserted, [False, True, True, False, False, False])
     np.testing.assert_array_equal(np.isnan(table.values[:, 0]), table.inserted)
     assert table.timeline.index.equals(HOURS)
     np.testing.assert_array_equal(table.values[~table.inserted, 0], y)
 
 
 @pytest.mark.parametrize(
-    "freq", ["MS", "ME", "QS-OCT", "QE-DEC", "YS-JAN", "W-WED", "B", "D", "h", "30min", "10s", "2h", "3D", "2MS", "BME"]
+    "freq", ["MS", "ME", "QS-JAN", "QE-DEC", "YS-JAN", "W-WED", "B", "D", "h", "30min", "10s", "2h", "3D", "2MS", "BME"]
 )
 @pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
 def test_gaps_of_any_frequency(freq, tz):
@@ -146,10 +146,17 @@ def test_empty_slices_keep_their_frequency_and_type():
 
 
 @pytest.mark.parametrize(
-    ("index", "given"), [(HOURS, "60min"), (pd.date_range("2024-01-01", periods=6, freq="QS-OCT"), "QS"),
-                         (pd.date_range("2024-01-03", periods=6, freq="7D"), "W-WED"), (pd.date_range("2024", periods=6, freq="D"), "24h"),
-                         (pd.period_range("2024", periods=6, freq="M"), "M"), (pd.RangeIndex(0, 12, 2), "2"), (pd.RangeIndex(0, 12, 2), 2)]
-)  # fmt: skip
+    ("index", "given"),
+    [
+        (HOURS, "60min"),
+        (pd.date_range("2024-01-01", periods=6, freq="QS-OCT"), "QS"),
+        (pd.date_range("2024-01-03", periods=6, freq="7D"), "W-WED"),
+        (pd.date_range("2024", periods=6, freq="D"), "24h"),
+        (pd.period_range("2024", periods=6, freq="M"), "M"),
+        (pd.RangeIndex(0, 12, 2), "2"),
+        (pd.RangeIndex(0, 12, 2), 2),
+    ],
+)
 def test_another_spelling_of_the_same_frequency_is_accepted(index, given):
     table = read_table(series(index=index), freq=given)
     assert table.timeline.index.equals(index)
@@ -174,8 +181,14 @@ MIXED_ZONES = pd.Index([pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024
     ("y", "message"),
     [
         (series()[:0], "y is empty: it has no row"),
-        (series(index=HOURS[[0, 1, 1, 2, 3, 4]]), r"duplicated stamps \(1\), the first is 2024-01-01 01:00:00.*duplicated\(\)"),
-        (series(index=HOURS[[0, 2, 1, 3, 4, 5]]), r"not sorted: 2024-01-01 01:00:00 comes after 2024-01-01 02:00:00.*sort_index"),
+        (
+            series(index=HOURS[[0, 1, 1, 2, 3, 4]]),
+            r"duplicated stamps \(1\), the first is 2024-01-01 01:00:00.*duplicated\(\)",
+        ),
+        (
+            series(index=HOURS[[0, 2, 1, 3, 4, 5]]),
+            r"not sorted: 2024-01-01 01:00:00 comes after 2024-01-01 02:00:00.*sort_index",
+        ),
         (series(index=HOURS[:5].append(pd.DatetimeIndex([pd.NaT]))), r"missing stamp \(NaT\) in row 5.*notna"),
         (pd.Series([1.0, 2.0], index=MIXED_ZONES), r"mixed time zones.*utc=True"),
         (series(index=HOURS.astype(str)), r"strings \(the first is '2024-01-01 00:00:00'.*pd.to_datetime\(y.index\)"),
@@ -183,9 +196,18 @@ MIXED_ZONES = pd.Index([pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024
         (series(index=pd.Index(pd.date_range("2024", periods=6).date)), r"date values.*pd.to_datetime\(y.index\)"),
         (series(index=[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), r"floating values.*astype\('int64'\)"),
         (series(index=pd.timedelta_range("1h", periods=6)), r"timedelta64 values.*Timestamp"),
-        (series(index=pd.MultiIndex.from_product([["s"], HOURS], names=["id", "ds"])), r"MultiIndex with levels \['id', 'ds'\].*unstack"),
-        (series([1, 2, np.inf, 4, -np.inf, 6]), r"series 'load' has an infinite value: inf at 2024-01-01 02:00:00 \(2 in all\).*NaN"),
-        (series(list("abcdef")), r"'load' holds text.* first 'a' at 2024-01-01 00:00:00\)\. Convert it: pd.to_numeric\(y\)"),
+        (
+            series(index=pd.MultiIndex.from_product([["s"], HOURS], names=["id", "ds"])),
+            r"MultiIndex with levels \['id', 'ds'\].*unstack",
+        ),
+        (
+            series([1, 2, np.inf, 4, -np.inf, 6]),
+            r"series 'load' has an infinite value: inf at 2024-01-01 02:00:00 \(2 in all\).*NaN",
+        ),
+        (
+            series(list("abcdef")),
+            r"'load' holds text.* first 'a' at 2024-01-01 00:00:00\)\. Convert it: pd.to_numeric\(y\)",
+        ),
         (series([1, None, "x", 2, 3, 4]).astype(object), r"'load' holds .*first None at 2024-01-01 01:00:00"),
         (series(VALUES > 2), r"holds booleans.*first True.*astype\(float\)"),
         (series(VALUES + 1j), r"holds complex numbers.*first \(3\+1j\).*real part"),
@@ -194,11 +216,17 @@ MIXED_ZONES = pd.Index([pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024
         (series(np.full(6, np.nan)), r"'load' has no observed value: all 6 rows from 2024-01-01 00:00:00"),
         (series(np.full(6, np.nan), name=None), r"y \(a series without a name\) has no observed value"),
         (pd.DataFrame({"a": VALUES, "b": np.nan}, index=HOURS), r"series 'b' has no observed value"),
-        (pd.DataFrame({"a": VALUES, "t": HOURS.astype(str)}), r"series 't' holds text.*pd.to_numeric\(y\['t'\]\).*set_index\('t'\)"),
+        (
+            pd.DataFrame({"a": VALUES, "t": HOURS.astype(str)}),
+            r"series 't' holds text.*pd.to_numeric\(y\['t'\]\).*set_index\('t'\)",
+        ),
         (pd.DataFrame({"a": VALUES, "t": HOURS}), r"series 't' holds times.*set_index\('t'\)"),
         (pd.DataFrame(np.ones((6, 2)), index=HOURS, columns=["a", "a"]), "column 'a' more than once"),
         (pd.DataFrame(index=HOURS), "frame without columns"),
-        (pd.DataFrame({"unique_id": ["a"], "ds": HOURS[:1], "y": [1.0]}), r"long frames .* come with a later version.*pivot"),
+        (
+            pd.DataFrame({"unique_id": ["a"], "ds": HOURS[:1], "y": [1.0]}),
+            r"long frames .* come with a later version.*pivot",
+        ),
         (np.ones((2, 2, 2)), r"shape \(2, 2, 2\)"),
         (np.array(3.0), r"shape \(\)"),
         (np.ones((3, 0)), r"shape \(3, 0\): no series"),
@@ -206,13 +234,22 @@ MIXED_ZONES = pd.Index([pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024
         (np.array([True]), r"y holds booleans"),
         ([1, 2], r"y is a list, which is not supported"),
         ({"a": 1}, r"y is a dict, which is not supported"),
-        (series().drop(HOURS[2]), r"lacks 1 row at frequency 'h', the first at 2024-01-01 02:00:00.*gaps='mask'.*y.asfreq\('h'\)"),
+        (
+            series().drop(HOURS[2]),
+            r"lacks 1 row at frequency 'h', the first at 2024-01-01 02:00:00.*gaps='mask'.*y.asfreq\('h'\)",
+        ),
         (pd.Series(1.0, index=[0, 1, 2, 4, 7]), r"lacks 3 rows at frequency '1', the first at 3.*range\(0, 8, 1\)"),
-        (series(index=HOURS[:5].append(pd.DatetimeIndex(["2024-01-01 04:30"]))), r"not regular.*'h', and 2024-01-01 04:30:00 is off"),
+        (
+            series(index=HOURS[:5].append(pd.DatetimeIndex(["2024-01-01 04:30"]))),
+            r"not regular.*'h', and 2024-01-01 04:30:00 is off",
+        ),
         (pd.Series(1.0, index=without_freq(HOURS[:2])), r"cannot be told from 2 rows"),
-        (pd.Series(1.0, index=pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-09"])), r"cannot be told from 3 rows.*more common"),
+        (
+            pd.Series(1.0, index=pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-09"])),
+            r"cannot be told from 3 rows.*more common",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refused_with_reason_place_value_and_remedy(y, message):
     with pytest.raises(DataError, match=message):
         read_table(y)
@@ -275,5 +312,5 @@ def test_unobserved_series_are_accepted_where_asked():
 
 
 def test_messages_use_the_name_they_are_given():
-    with pytest.raises(DataError, match="^X_past is empty"):
+    with pytest.raises(DataError, match=r"^X_past is empty"):
         read_table(series()[:0], what="X_past")

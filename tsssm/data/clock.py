@@ -15,7 +15,7 @@ from tsssm.errors import DataError
 __all__ = ["Clock"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clock:
     """The last stamp of a time axis and its frequency; small and quick, for streams.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from tsssm.data.grid import Frequency, counts_elapsed_time, stamps_from
+from tsssm.data.grid import Frequency, counts_elapsed_time, stamps_from, wall_time
 from tsssm.errors import DataError
 
 __all__ = ["DAY_SECONDS", "frequency_name", "mean_step_seconds", "parse_frequency", "same_grid", "tick"]
@@ -27,6 +27,7 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _FIRST = pd.Timestamp("2001-01-01").as_unit("s")  # a Monday; seconds reach past the year 2262
 _MANY_STEPS = 420  # whole weeks of business days, whole years of months
+_LONG_STEPS = 40  # of quarters and years: many more would leave the range of nanoseconds
 
 
 def parse_frequency(freq: Any, index: pd.Index) -> Frequency:
@@ -89,7 +90,13 @@ def same_grid(one: Frequency, other: Frequency, index: pd.DatetimeIndex) -> bool
         start = index[0]
     else:
         start = other.rollforward(one.rollforward(_FIRST)).tz_localize(index.tz)
-    return bool(stamps_from(start, 400, one, index).equals(stamps_from(start, 400, other, index)))
+    # a year of days meets all changes of clocks
+    steps = (
+        _MANY_STEPS
+        if one.rollforward(wall_time(start)) + one < wall_time(start) + pd.Timedelta(days=8)
+        else _LONG_STEPS
+    )
+    return bool(stamps_from(start, steps, one, index).equals(stamps_from(start, steps, other, index)))
 
 
 @lru_cache(maxsize=256)
@@ -112,7 +119,8 @@ def mean_step_seconds(frequency: str) -> float | None:
     if isinstance(offset, pd.offsets.Tick):
         return offset.nanos / 1e9
     first = offset.rollforward(_FIRST)
-    return (first + offset * _MANY_STEPS - first) / pd.Timedelta(seconds=1) / _MANY_STEPS
+    steps = _MANY_STEPS if first + offset - first < pd.Timedelta(days=40) else _LONG_STEPS
+    return (first + offset * steps - first) / pd.Timedelta(seconds=1) / steps
 
 
 def _offset_of(frequency: str) -> pd.offsets.BaseOffset:
@@ -189,8 +197,9 @@ def _calendar_name(freq: Frequency, index: pd.DatetimeIndex) -> str:
     if isinstance(freq, pd.offsets.Day) and freq.n % 7 == 0 and len(index):
         return _counted(freq.n // 7, f"W-{_WEEKDAYS[index[0].weekday()]}")
     rule = freq.rule_code.split("-")[0]
-    if rule in ("QS", "QE"):  # three months name the same quarters; pandas infers the last of the year
-        return _counted(freq.n, f"{rule}-{_MONTHS[(freq.startingMonth - 1) % 3 + 9]}")
+    if rule in ("QS", "QE"):  # four months name the same quarters: the first of the year for QS, the last for QE
+        month = (freq.startingMonth - 1) % 3 + (9 if rule == "QE" else 0)
+        return _counted(freq.n, f"{rule}-{_MONTHS[month]}")
     return freq.freqstr
 
 

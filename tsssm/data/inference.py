@@ -75,8 +75,11 @@ def _month_candidates(months: int, first_month: int) -> Iterator[pd.offsets.Base
         for year in (offsets.YearBegin, offsets.YearEnd, offsets.BYearBegin, offsets.BYearEnd):
             yield year(months // 12, month=first_month)
     elif months % 3 == 0:
-        for quarter in (offsets.QuarterBegin, offsets.QuarterEnd, offsets.BQuarterBegin, offsets.BQuarterEnd):
-            yield quarter(months // 3, startingMonth=(first_month - 1) % 3 + 10)
+        month_of_quarter = (first_month - 1) % 3 + 1
+        for begin in (offsets.QuarterBegin, offsets.BQuarterBegin):
+            yield begin(months // 3, startingMonth=month_of_quarter)
+        for end in (offsets.QuarterEnd, offsets.BQuarterEnd):
+            yield end(months // 3, startingMonth=month_of_quarter + 9)
     else:
         for month in (offsets.MonthBegin, offsets.MonthEnd, offsets.BMonthBegin, offsets.BMonthEnd):
             yield month(months)

@@ -111,9 +111,10 @@ class Panel:
         """
         positions = ends[:, None] + np.arange(-length, 0)
         inside = (positions >= 0) & (positions < self.lengths[series][:, None])
-        flat = self.offsets[series][:, None] + np.where(inside, positions, 0)
-        flat = np.minimum(flat, max(len(self.values) - 1, 0))  # a series of length zero has no row to point at
-        return np.where(inside, self.values[flat], np.float32(np.nan))
+        result = np.full(positions.shape, np.nan, np.float32)
+        flat = self.offsets[series][:, None] + positions
+        result[inside] = self.values[flat[inside]]
+        return result
 
     def covariate_windows(self, series: np.ndarray, ends: np.ndarray, length: int) -> np.ndarray:
         """Cut windows of covariates; rows before the series and beyond what is known are zero.

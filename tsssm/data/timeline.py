@@ -171,7 +171,7 @@ class Timeline:
             return cls(_datetimes(plain["stamps"], like), freq)
         first = plain["first"]
         if first is None:
-            return cls(like, freq)
+            return cls(pd.DatetimeIndex(like, freq=freq) if plain["type"] == "datetime" else like, freq)
         if isinstance(like, pd.DatetimeIndex):
             first = _datetimes([first], like)[0]
         elif isinstance(like, pd.PeriodIndex):

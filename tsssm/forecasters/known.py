@@ -32,13 +32,12 @@ def read_known(
     DataError
         y or X cannot be used, has another frequency than fit's, or X is missing or not expected.
     """
-    freq = None if isinstance(y, np.ndarray) else model.spec.frequency  # arrays have no other than steps of one
-    table = read_table(y, freq=freq, gaps=gaps, allow_unobserved=allow_unobserved)
-    if table.timeline.frequency != model.spec.frequency:
+    if isinstance(y, np.ndarray) and model.spec.frequency != "1":
         raise DataError(
-            f"y has the frequency {table.timeline.frequency!r}, but the forecaster was fitted on "
-            f"{model.spec.frequency!r}. Resample y, or fit another forecaster."
+            f"y is an array, without stamps, but the forecaster was fitted on the frequency {model.spec.frequency!r}. "
+            "Give y an index: pd.Series(y, index)."
         )
+    table = read_table(y, freq=model.spec.frequency, gaps=gaps, allow_unobserved=allow_unobserved)
     columns = model.spec.covariates
     if not columns:
         if X is not None:

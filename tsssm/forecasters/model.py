@@ -73,6 +73,8 @@ class Track:
     def at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Location and scale after the first ``ends`` values; 0 and 1 where nothing is known yet."""
         real = ends > 0
+        if not real.any():
+            return np.zeros(real.shape), np.ones(real.shape)
         rows = np.where(real, panel.offsets[series] + ends - 1, 0)
         return np.where(real, self.location[rows], 0.0), np.where(real, self.scale[rows], 1.0)
 

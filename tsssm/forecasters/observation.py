@@ -65,10 +65,15 @@ def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
     values = list(np.atleast_1d(np.asarray(X, dtype=object)))
     if len(values) != len(columns):
         raise StreamError(f"X needs {len(columns)} values ({', '.join(map(str, columns))}); got {len(values)}")
-    row = np.array([_number(value, name) for value, name in zip(values, columns)])
+    row = np.array([_number(_flag(value), name) for value, name in zip(values, columns)])
     if np.isnan(row).any():
         raise StreamError(f"X column {columns[int(np.isnan(row).argmax())]!r} is NaN; covariates must be known")
     return row
+
+
+def _flag(value: Any) -> Any:
+    """Booleans are 0 and 1 among covariates, as in fit's X."""
+    return int(value) if isinstance(value, bool | np.bool_) else value
 
 
 def _number(value: Any, name: Hashable) -> float:

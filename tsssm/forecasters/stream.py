@@ -146,6 +146,7 @@ class Stream:
             save_stream(self, path)
 
     def _forecast(self, X: Any) -> tuple[np.ndarray, np.ndarray, pd.Index]:
+        """Medians (H, S), quantiles (H, S, Q) and their stamps."""
         with self._lock:
             state, clock = self._state, self._clock
         silent = [name for name, age in zip(state.names, state.age) if age == 0]
@@ -162,8 +163,8 @@ class Stream:
                 raise DataError(f"X must give {', '.join(spec.covariates)} for the {horizon} steps from {index[0]} on")
             future = read_future_covariates(X, index, spec.covariates)
         rows = self._model.covariate_rows(Timeline(index, clock.freq), future.values)
-        forecasts = stream_forecast(self._model, state, rows)
-        return forecasts.point + state.origins[:, None], forecasts.quantiles + state.origins[:, None, None], index
+        forecasts = stream_forecast(self._model, state, rows).moved(state.origins)
+        return forecasts.point.T, forecasts.quantiles.transpose(1, 0, 2), index
 
     def _clock_at(self, time: Any) -> tuple[Clock, int]:
         """The clock at the new row, and how many rows were skipped before it."""
