@@ -14,6 +14,7 @@ __getattr__, __dir__ = lazy_names(
         "Training": "tsssm.training.settings",
         "load": "tsssm.forecasters.files",
     },
+    later=("Columns", "compare", "tune"),
 )
 
 __all__ = [  # noqa: F822  (lazy)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 __all__ = ["lazy_names"]
 
 
-def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_names(
+    package: str, modules: Mapping[str, str], later: Collection[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make a package's ``__getattr__`` and ``__dir__`` from a table of its public names.
 
     Parameters
@@ -18,6 +20,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
         The package's ``__name__``.
     modules : mapping of str to str
         Public name -> module that holds it.
+    later : collection of str
+        Names that a later version will have, refused as such.
 
     Returns
     -------
@@ -32,6 +36,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
     """
 
     def __getattr__(name: str) -> Any:
+        if name in later:
+            raise AttributeError(f"{package}.{name} comes with a later version")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(modules))}")
         return getattr(importlib.import_module(modules[name]), name)

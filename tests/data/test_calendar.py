@@ -93,22 +93,22 @@ def test_no_cycles_give_no_features():
 @pytest.mark.parametrize(
     ("index", "rows", "cycles"),
     [
-        (pd.date_range("2024", periods=9, freq="h"), 47, ()),
-        (pd.date_range("2024", periods=9, freq="h"), 48, ("day",)),
-        (pd.date_range("2024", periods=9, freq="h"), 336, ("day", "week")),
-        (pd.date_range("2024", periods=9, freq="h"), 18000, ("day", "week", "year")),
+        (pd.date_range("2024", periods=9, freq="h"), 71, ()),
+        (pd.date_range("2024", periods=9, freq="h"), 72, ("day",)),
+        (pd.date_range("2024", periods=9, freq="h"), 504, ("day", "week")),
+        (pd.date_range("2024", periods=9, freq="h"), 26400, ("day", "week", "year")),
         (pd.date_range("2024", periods=9, freq="D"), 100, ("week", "month")),
-        (pd.date_range("2024", periods=9, freq="D"), 731, ("week", "month", "year")),
+        (pd.date_range("2024", periods=9, freq="D"), 1096, ("week", "month", "year")),
         (pd.date_range("2024", periods=9, freq="B"), 30, ("week",)),
-        (pd.date_range("2024", periods=9, freq="W-WED"), 110, ("year",)),
-        (pd.date_range("2024", periods=9, freq="MS"), 30, ("year",)),
-        (pd.period_range("2024", periods=9, freq="M"), 30, ("year",)),
-        (pd.date_range("2024", periods=9, freq="QS"), 7, ()),
-        (pd.date_range("2024", periods=9, freq="QS"), 9, ("year",)),
+        (pd.date_range("2024", periods=9, freq="W-WED"), 160, ("year",)),
+        (pd.date_range("2024", periods=9, freq="MS"), 37, ("year",)),
+        (pd.period_range("2024", periods=9, freq="M"), 37, ("year",)),
+        (pd.date_range("2024", periods=9, freq="QS"), 11, ()),
+        (pd.date_range("2024", periods=9, freq="QS"), 13, ("year",)),
         (pd.date_range("2024", periods=9, freq="YS"), 90, ()),
         (pd.RangeIndex(9), 10**6, ()),
     ],
 )
-def test_cycles_that_the_frequency_expresses_and_the_rows_cover_twice(index, rows, cycles):
+def test_cycles_that_the_frequency_expresses_and_the_rows_cover_three_times(index, rows, cycles):
     freq = index.step if isinstance(index, pd.RangeIndex) else index.freq
     assert choose_cycles(Timeline(index, freq), rows) == cycles

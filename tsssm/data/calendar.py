@@ -22,6 +22,7 @@ __all__ = ["CYCLES", "calendar_features", "calendar_row", "choose_cycles", "feat
 # How many sine and cosine pairs each cycle has; three single out every day of a week.
 _HARMONICS = {"day": 3, "week": 3, "month": 1, "year": 2}
 CYCLES = tuple(_HARMONICS)
+TIMES_SEEN = 3
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.436875, "year": 365.2425}
 _DAY_US = DAY_SECONDS * 1_000_000
 # Taylor coefficients of sin(2 pi v) / v in v squared; |v| <= 1/4 leaves an error below 1e-11.
@@ -38,9 +39,10 @@ _SINE = (
 
 
 def choose_cycles(timeline: Timeline, n_train_rows: int) -> tuple[str, ...]:
-    """Choose the cycles that a frequency can express and the training rows cover twice.
+    """Choose the cycles that a frequency can express and the training rows cover three times.
 
-    A cycle needs two steps or more; the month enters for daily steps alone. Integers have no calendar.
+    With less than that a network learns the dates by heart. A cycle needs two steps or more; the month enters for
+    daily steps alone. Integers have no calendar.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def choose_cycles(timeline: Timeline, n_train_rows: int) -> tuple[str, ...]:
     Examples
     --------
     >>> import pandas as pd
-    >>> choose_cycles(Timeline(pd.date_range("2024-01-01", periods=400, freq="h"), pd.offsets.Hour()), 400)
+    >>> choose_cycles(Timeline(pd.date_range("2024-01-01", periods=600, freq="h"), pd.offsets.Hour()), 600)
     ('day', 'week')
     """
     seconds = mean_step_seconds(timeline.frequency)
@@ -67,7 +69,7 @@ def choose_cycles(timeline: Timeline, n_train_rows: int) -> tuple[str, ...]:
     return tuple(
         cycle
         for cycle, days in _DAYS.items()
-        if step * 2 <= days and n_train_rows * step >= 2 * days and (cycle != "month" or 1 <= step < 2)
+        if step * 2 <= days and n_train_rows * step >= TIMES_SEEN * days and (cycle != "month" or 1 <= step < 2)
     )
 
 

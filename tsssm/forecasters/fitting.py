@@ -263,4 +263,5 @@ class _PartErrors:
 
 
 def _naive_scale(values: np.ndarray, season: int) -> float:
-    return float(seasonal_scale(values.astype(np.float64), season)) if len(values) > season else math.nan
+    scale = float(seasonal_scale(values.astype(np.float64), season)) if len(values) > season else math.nan
+    return scale or math.nan  # a series that repeats its season exactly has no scaled error

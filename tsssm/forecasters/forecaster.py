@@ -63,7 +63,7 @@ class Forecaster(BaseEstimator):
     dropout : float
         In training.
     calendar : "auto", None or sequence of {"day", "week", "month", "year"}
-        Cycles the network is told of; "auto": those that the frequency can express and the training data cover twice.
+        Cycles the network is told of; "auto": those that the frequency can express and the training data cover three times.
     gaps : {"refuse", "mask"}
         Missing rows are an error, or are inserted as unobserved.
     validation_size : int or "auto"

@@ -62,4 +62,5 @@ def _moved_on(model: Model, state: StreamState, rows: np.ndarray, back: int, bas
     median = network[..., model.spec.median]
     point = np.where(still_spoken, 0.5 * (base + median[:, ahead]), base + last_move)
     spread = then.quantiles - then.point[..., None]
-    return Forecasts(point, base, None, point[..., None] + spread[:, ahead])
+    spoken = np.where(still_spoken, median[:, ahead], np.nan)
+    return Forecasts(point, base, spoken, point[..., None] + spread[:, ahead])

@@ -35,7 +35,7 @@ class ForecastNetwork(nn.Module):
     d_model, n_layers : int
         Width and number of blocks.
     dropout : float
-        Dropped in training after the embedding and after each mixer.
+        Share of each mixer's output dropped in training; the embedding is left whole, for dropping values blurs them.
 
     Examples
     --------
@@ -63,7 +63,6 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         self.patch_length, self.horizon = patch_length, horizon
         self.embedding = nn.Linear(token_width(patch_length, n_covariates), d_model)
-        self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(nn.RMSNorm(d_model, eps=1e-5), mixer(d_model, layer_index=i, n_layers=n_layers), dropout)
             for i in range(n_layers)
@@ -90,7 +89,7 @@ class ForecastNetwork(nn.Module):
         state : tuple
             After the last token.
         """
-        x, shared = self.dropout(self.embedding(tokens)), {}
+        x, shared = self.embedding(tokens), {}
         states = []
         for i, block in enumerate(self.blocks):
             x, block_state = block(x, None if state is None else state[i], resets, shared)

@@ -36,7 +36,9 @@ def token_features(values: Tensor, covariates: Tensor, location: Tensor, scale: 
     observed = ~torch.isnan(patches)
     scaled = (torch.nan_to_num(patches).double() - location[..., None]) / scale[..., None]
     scaled = torch.where(observed, scaled, 0.0).float()
-    return torch.cat([scaled, observed.float(), covariates.reshape(n_rows, n_tokens, -1)], dim=-1)
+    # a covariate of P rows weighs as much as one value: entering at full size, a calendar drowns the series
+    shared = covariates.reshape(n_rows, n_tokens, -1) / patches.shape[-1]
+    return torch.cat([scaled, observed.float(), shared], dim=-1)
 
 
 def future_rows(rows: Tensor, patch_length: int, horizon: int) -> Tensor:

@@ -1,0 +1,36 @@
+"""How much the demonstration does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FULL", "QUICK", "Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of a demonstration.
+
+    Attributes
+    ----------
+    max_steps : int
+        Training steps of the Mamba forecaster.
+    rows : int or None
+        Hours of the series, the last ones; None takes all.
+    test_share : float
+        Share of the hours at the end that no forecaster is fitted on.
+    windows : int or None
+        Forecasts to score; None makes as many as fit into the test part.
+    stream_hours : int
+        Observations to stream.
+    """
+
+    max_steps: int
+    rows: int | None = None
+    test_share: float = 0.2
+    windows: int | None = None
+    stream_hours: int = 200
+
+
+FULL = Plan(max_steps=300)
+QUICK = Plan(max_steps=40, rows=10_000, windows=40, stream_hours=50)

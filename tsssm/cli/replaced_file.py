@@ -1,0 +1,47 @@
+"""Write a file beside its place and move it there: a crash leaves the old or the new one, never half."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsssm.errors import ConfigError
+
+__all__ = ["replaced_file"]
+
+
+@contextlib.contextmanager
+def replaced_file(path: str | os.PathLike) -> Iterator[Path]:
+    """Give the path of a new file to write; it takes the place of `path` when all is written.
+
+    Missing folders are made. The new file's name ends as `path` does, so that writers which go by the ending (`.gz`,
+    `.png`) do the same.
+
+    Raises
+    ------
+    ConfigError
+        `path` is a folder.
+    OSError
+        Of a full or read-only disk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replaced_file(Path(folder, "a.txt")) as new:
+    ...         _ = new.write_text("forecast")
+    ...     Path(folder, "a.txt").read_text(), len(os.listdir(folder))
+    ('forecast', 1)
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder. Give the name of a file, such as {target / 'forecast.csv'}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f".new-{os.getpid()}-{target.name}")
+    try:
+        yield new
+        os.replace(new, target)
+    finally:
+        new.unlink(missing_ok=True)
