@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def leave_out_missing_pages(app, docname: str, content: list[str]) -> None:
 def escape_bars(app, what: str, name: str, thing, options, lines: list[str]) -> None:
     """Keep |x|, an absolute value in the formulas of metrics, from being read as a substitution."""
     if name.startswith("tsssm.metrics."):
-        lines[:] = [re.sub(r"\|", r"\\|", line) if "``" not in line else line for line in lines]
+        lines[:] = [line if "``" in line or ">>>" in line else line.replace("|", r"\|") for line in lines]
 
 
 def setup(app) -> None:

@@ -17,7 +17,7 @@ __getattr__, __dir__ = lazy_names(
     later=("Columns", "compare", "tune"),
 )
 
-__all__ = [  # noqa: F822  (lazy)
+__all__ = [
     "Forecaster",
     "LinearForecaster",
     "MambaForecaster",

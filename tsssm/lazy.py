@@ -35,14 +35,14 @@ def lazy_names(
     Fraction(1, 2)
     """
 
-    def __getattr__(name: str) -> Any:
+    def get(name: str) -> Any:
         if name in later:
             raise AttributeError(f"{package}.{name} comes with a later version")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(modules))}")
         return getattr(importlib.import_module(modules[name]), name)
 
-    def __dir__() -> list[str]:
+    def names() -> list[str]:
         return sorted(modules)
 
-    return __getattr__, __dir__
+    return get, names

@@ -114,7 +114,16 @@ def draw_stream(ax: Axes, y: float):
     ax.text(x + 1.08 * WIDTH, y - 0.15, "new observation n", fontsize=8.8, color=ORANGE, va="center")
     for k in range(6):
         now = k == 2
-        box(ax, x + k * 0.56, y + 1.72, 0.46, 0.42, str(k), face="#f7dfc8" if now else PALE, edge=ORANGE if now else BLUE)
+        box(
+            ax,
+            x + k * 0.56,
+            y + 1.72,
+            0.46,
+            0.42,
+            str(k),
+            face="#f7dfc8" if now else PALE,
+            edge=ORANGE if now else BLUE,
+        )
     ax.text(x + 3.5, y + 1.93, "…  P phases, each a state;  n mod P has its turn", fontsize=8.8, color=INK, va="center")
     box(ax, x + 2.6, y + 0.75, 1.7, 0.52, "blocks: step")
     arrow(ax, (x + 0.5 * WIDTH, y + 0.42), (x + 2.6, y + 0.92), curve=-0.15)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 import tsssm_datasets
 from tsssm_datasets import card, list_datasets, load
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+
 from tsssm_datasets import (
     CardError,
     ChecksumError,

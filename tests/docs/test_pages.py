@@ -34,7 +34,9 @@ def write_page(folder: Path, text: str) -> Path:
 
 
 def test_blocks_share_one_namespace(run_page, tmp_path):
-    page = write_page(tmp_path, "```python\nx = 2\n```\n\n```python\n>>> x + 1\n3\n>>> y = x\n```\n\n```python\nz = y\n```\n")
+    page = write_page(
+        tmp_path, "```python\nx = 2\n```\n\n```python\n>>> x + 1\n3\n>>> y = x\n```\n\n```python\nz = y\n```\n"
+    )
     assert run_page(page)["z"] == 2
 
 

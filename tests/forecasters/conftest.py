@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import make_frame, randomise
 
+from small_models import make_frame, randomise
 from tsssm import Forecaster
 
 

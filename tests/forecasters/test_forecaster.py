@@ -2,6 +2,7 @@ import copy
 import logging
 import os
 import pickle
+import random
 import subprocess
 import sys
 import threading
@@ -11,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_models import make_frame, randomise
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from small_models import make_frame, randomise
 from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive
 
 HOURS = pd.date_range("2024-01-01", periods=400, freq="h", name="when")
@@ -165,11 +166,11 @@ def test_fit_repeats_to_the_bit_and_leaves_the_process_as_it_was(tmp_path, monke
     MambaForecaster(4, **SMALL).fit(WAVE)  # Lightning's own import is not ours
     level, environment, filters = logger.level, dict(os.environ), list(warnings.filters)
     torch.manual_seed(5)
-    np.random.seed(5)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    random.seed(5)
+    before = torch.get_rng_state(), random.getstate()
     one = MambaForecaster(4, **SMALL).fit(WAVE)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tolist() == before[1]
+    assert random.getstate() == before[1]
     assert (logger.level, dict(os.environ), list(warnings.filters)) == (level, environment, filters)
     two = MambaForecaster(4, **SMALL).fit(WAVE)
     for a, b in zip(one.model_.network.parameters(), two.model_.network.parameters()):
@@ -196,8 +197,11 @@ def test_y_is_left_as_it_was():
 
 def test_known_future_covariates_are_used():
     """The target is a covariate of the same step; only a forecaster that sees the future row can know it."""
-    random = np.random.default_rng(0)
-    x = pd.Series(random.choice([0.0, 1.0], 624), pd.date_range("2024-01-01", periods=624, freq="h"), name="promotion")
+    x = pd.Series(
+        np.random.default_rng(0).choice([0.0, 1.0], 624),
+        pd.date_range("2024-01-01", periods=624, freq="h"),
+        name="promotion",
+    )
     y = (5 + 3 * x).iloc[:600].rename("sales")
     settings = {"d_model": 16, "n_layers": 1, "max_steps": 150, "learning_rate": 1e-2, "dropout": 0.0, "base": None}
     model = MambaForecaster(24, patch_length=12, calendar=None, verbose=False, **settings).fit(y, x)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tsssm
-from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive, Training
+from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, Training
 from tsssm.errors import ConfigError, DataError, NotFittedError
 
 HOURS = pd.date_range("2024-01-01", periods=60, freq="h")
@@ -184,7 +184,9 @@ def test_forecasters_without_a_network_refuse_one():
         linear(base=None).fit(Y)
 
 
-@pytest.mark.parametrize("call", ["predict", "predict_quantiles", "predict_interval", "stream", "summary", "state_bytes"])
+@pytest.mark.parametrize(
+    "call", ["predict", "predict_quantiles", "predict_interval", "stream", "summary", "state_bytes"]
+)
 def test_nothing_before_fit(call):
     with pytest.raises(NotFittedError, match="LinearForecaster is not fitted yet"):
         getattr(linear(), call)()

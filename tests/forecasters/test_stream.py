@@ -6,9 +6,9 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import randomise
 
 import tsssm
+from small_models import randomise
 from tsssm import Forecaster, LinearForecaster, SeasonalNaive
 from tsssm.errors import ConfigError, DataError, StreamError
 

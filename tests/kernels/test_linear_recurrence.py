@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from tsssm_kernels import linear_recurrence
 from tsssm_kernels.linear_recurrence import linear_recurrence_
 

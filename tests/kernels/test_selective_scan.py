@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from tsssm_kernels import selective_scan
 from tsssm_kernels.selective_scan import blocks
 

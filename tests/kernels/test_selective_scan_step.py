@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn.functional import softplus
+
 from tsssm_kernels import selective_scan, selective_scan_step
 
 BATCH, LENGTH, CHANNELS, STATE = 2, 20, 3, 4

@@ -77,7 +77,8 @@ def test_nothing_of_the_validation_part_reaches_the_weights():
     changed = values.copy()
     changed[270:] = values[270:][::-1]
     fits = [
-        fit_ridge(panel_of(series), np.array([270]), np.array([7.0]), lags=24, horizon=6) for series in (values, changed)
+        fit_ridge(panel_of(series), np.array([270]), np.array([7.0]), lags=24, horizon=6)
+        for series in (values, changed)
     ]
     x, y = fits
     if x.penalty == y.penalty:  # the penalty alone may be chosen there

@@ -1,9 +1,9 @@
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
-from statistics import NormalDist
 
 from tsssm.mixers import Mamba
 from tsssm.network import ForecastNetwork, future_rows, horizon_weights, pinball_loss, token_features

@@ -15,10 +15,12 @@ __all__ = ["backtest"]
 def backtest(
     data: Data,
     model: Annotated[
-        Path | None, typer.Option(metavar="MODEL_DIR", help="Test this model; in its place: --horizon and --forecaster.")
+        Path | None,
+        typer.Option(metavar="MODEL_DIR", help="Test this model; in its place: --horizon and --forecaster."),
     ] = None,
     horizon: Annotated[
-        int | None, typer.Option(metavar="STEPS", help="Steps ahead; with --model at most the trained ones, the default.")
+        int | None,
+        typer.Option(metavar="STEPS", help="Steps ahead; with --model at most the trained ones, the default."),
     ] = None,
     forecaster: Annotated[
         ForecasterName | None, typer.Option("--forecaster", help="Which forecaster to fit. Default: mamba.")

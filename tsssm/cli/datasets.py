@@ -11,7 +11,9 @@ __all__ = ["datasets"]
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show the card of this one.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show the card of this one.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write it as CSV.")] = None,
 ) -> None:
     """List the data sets at hand, show one's card, or write it as CSV.
@@ -23,9 +25,8 @@ def datasets(
 
     Folders of your own join the list through the variable TSSSM_DATA_HOME.
     """
-    from tsssm_datasets import card, list_datasets
-
     from tsssm.errors import ConfigError
+    from tsssm_datasets import card, list_datasets
 
     if name is None:
         if out is not None:
@@ -53,15 +54,17 @@ def _card_text(card) -> str:
 
 def _export(name: str, out: Path) -> None:
     import pandas as pd
-    from tsssm_datasets import load
 
     from tsssm.cli.tables import write_csv
     from tsssm.errors import DataError
+    from tsssm_datasets import load
 
     table = load(name)
     if not isinstance(table, pd.Series | pd.DataFrame):
         what = f"{len(table)} tables" if isinstance(table, dict) else "a grid"
-        raise DataError(f"{name} is {what}, which one CSV file cannot hold. Load it in Python: tsssm_datasets.load({name!r}).")
+        raise DataError(
+            f"{name} is {what}, which one CSV file cannot hold. Load it in Python: tsssm_datasets.load({name!r})."
+        )
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     write_csv(frame, out, index=isinstance(frame.index, pd.DatetimeIndex))
     typer.echo(f"{len(frame):,} rows written to {out}")

@@ -37,12 +37,11 @@ def demo(
     """
     begin = time.perf_counter()
     typer.echo("tsssm demo: tomorrow's electricity demand, hour by hour\n\nloading ...")
-    from tsssm_datasets import card, load
-
     from tsssm.cli.demonstration.contest import run_contest, score_table
     from tsssm.cli.demonstration.follow import follow
     from tsssm.cli.demonstration.plan import FULL, QUICK
     from tsssm.cli.demonstration.plots import draw_plots
+    from tsssm_datasets import card, load
 
     plan = QUICK if quick else FULL
     y = load("electricity").iloc[-(plan.rows or 0) :]
@@ -63,7 +62,7 @@ def demo(
     _write_tables(scores, entries, *files)
     files += draw_plots(result, y, units, out)
     typer.echo("\nWritten\n\n" + "\n".join(f"  {file}" for file in files))
-    _close(time.perf_counter() - begin, quick)
+    _close(time.perf_counter() - begin)
     if not followed.largest_difference < _TOLERANCE:
         typer.echo("tsssm: the stream's forecasts differ from those of predict: please report this", err=True)
         raise typer.Exit(1)
@@ -80,10 +79,10 @@ def _introduce(y: pd.Series, n_train: int, max_steps: int, quick: bool) -> None:
     )
     if quick:
         typer.echo(
-            f"\n  This is a quick run: {max_steps} training steps on a part of the data. Its figures are not the\n"
-            "  model's best; `tsssm demo` without --quick takes a few minutes and does better."
+            f"\n  This is a quick run: at most {max_steps} training steps, on a part of the data. Its figures are not\n"
+            "  the model's best: for those, run `tsssm demo` without --quick, which takes a few minutes."
         )
-    typer.echo(f"\nFitting four forecasters ({max_steps} training steps for the first) ...")
+    typer.echo(f"\nFitting four forecasters ({max_steps} training steps for the first; this takes the longest) ...")
 
 
 def _show_scores(scores: pd.DataFrame, result, units: str) -> None:
@@ -110,7 +109,8 @@ def _show_scores(scores: pd.DataFrame, result, units: str) -> None:
             )
         )
     typer.echo(
-        "\n  MASE   mean error; 1 is as large as that of repeating yesterday's hours was in the data learned from\n"
+        "\n  The Mamba forecaster's forecast is the mean of two parts: a ridge regression (base) and a Mamba network.\n"
+        "  MASE   mean error; 1 is as large as that of repeating yesterday's hours was in the data learned from\n"
         "  RMSSE  the same for squared errors: large misses weigh more\n"
         f"  MAE    mean absolute error in {units}\n"
         "  in 80% interval: share of the hours inside the interval that is meant to hold 80% of them"
@@ -138,7 +138,7 @@ def _write_tables(scores: pd.DataFrame, entries: list, scores_file: Path, foreca
     write_csv(pd.concat(parts, ignore_index=True), forecasts_file, index=False)
 
 
-def _close(seconds: float, quick: bool) -> None:
+def _close(seconds: float) -> None:
     typer.echo(f"\nAll of it took {seconds:.0f} seconds.\n\nWhat next\n")
     typer.echo("  tsssm datasets electricity --out electricity.csv        # the data as a table")
     typer.echo("  tsssm fit electricity.csv --horizon 24 --out my-model   # put your own CSV file in its place")

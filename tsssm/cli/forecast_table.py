@@ -35,7 +35,9 @@ def read_levels(coverage: float | None, quantiles: str | None) -> float | tuple[
     try:
         return tuple(float(level) for level in quantiles.split(","))
     except ValueError:
-        raise ConfigError(f"--quantiles must be numbers parted by commas, such as 0.1,0.5,0.9; got {quantiles!r}") from None
+        raise ConfigError(
+            f"--quantiles must be numbers parted by commas, such as 0.1,0.5,0.9; got {quantiles!r}"
+        ) from None
 
 
 def forecast_table(

@@ -26,7 +26,9 @@ def load_forecaster(folder: Path) -> Forecaster:
     """
     model = load(folder)
     if not isinstance(model, Forecaster):
-        raise ModelFileError(f"{folder} holds a {type(model).__name__}, not a forecaster. Give a folder of `tsssm fit`.")
+        raise ModelFileError(
+            f"{folder} holds a {type(model).__name__}, not a forecaster. Give a folder of `tsssm fit`."
+        )
     return model
 
 

@@ -50,7 +50,9 @@ TimeColumn = Annotated[
 TargetColumns = Annotated[
     list[str] | None,
     typer.Option(
-        "--target", metavar="COLUMN", help="Series to forecast; repeat it for several. Default: all other numeric columns."
+        "--target",
+        metavar="COLUMN",
+        help="Series to forecast; repeat it for several. Default: all other numeric columns.",
     ),
 ]
 XColumns = Annotated[
@@ -65,7 +67,5 @@ ForecasterChoice = Annotated[ForecasterName, typer.Option("--forecaster", help="
 MaxSteps = Annotated[
     int | None, typer.Option("--max-steps", metavar="N", help="Training steps of mamba. Default: the forecaster's own.")
 ]
-GapsChoice = Annotated[
-    Gaps, typer.Option("--gaps", help="Missing rows are an error, or (mask) count as unobserved.")
-]
+GapsChoice = Annotated[Gaps, typer.Option("--gaps", help="Missing rows are an error, or (mask) count as unobserved.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed and data give the same forecasts.")]

@@ -16,7 +16,9 @@ def predict(
     model_dir: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="Folder that `tsssm fit` made.")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="NEWER.csv", help="Forecast what follows this table. Default: what follows the data of fit."),
+        typer.Option(
+            metavar="NEWER.csv", help="Forecast what follows this table. Default: what follows the data of fit."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="forecast.csv", help="Default: standard output.")] = None,
     coverage: Annotated[

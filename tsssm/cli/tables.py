@@ -47,7 +47,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     if names.duplicated().any():  # pandas would rename the second one
         raise DataError(f"{path} has the column {names[names.duplicated()].iloc[0]!r} more than once. Rename one.")
     if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first column for an index
-        raise DataError(f"{path}: its rows have more fields than its header, {list(frame.columns)}. Complete the header.")
+        raise DataError(
+            f"{path}: its rows have more fields than its header, {list(frame.columns)}. Complete the header."
+        )
     if not len(frame):
         raise DataError(f"{path} has a header, {list(frame.columns)}, but no rows.")
     return frame

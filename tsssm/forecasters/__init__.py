@@ -1,8 +1,8 @@
 """The estimators users meet: fit, predict, backtest, stream, save."""
 
 from tsssm.forecasters.files import load
-from tsssm.forecasters.fork import set_one_thread_after_fork
 from tsssm.forecasters.forecaster import Forecaster
+from tsssm.forecasters.fork import set_one_thread_after_fork
 from tsssm.forecasters.linear import LinearForecaster
 from tsssm.forecasters.mamba import MambaForecaster
 from tsssm.forecasters.seasonal_naive import SeasonalNaive

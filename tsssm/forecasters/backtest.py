@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -177,13 +177,13 @@ class Backtest:
         frame.index = pd.MultiIndex.from_tuples(list(rows), names=["part", "series"])
         return frame
 
-    def _row(self, point: np.ndarray, absolute: np.ndarray, squared: np.ndarray, series, part: str) -> dict:
+    def _row(self, point: np.ndarray, absolute: np.ndarray, squared: np.ndarray, series, part: str) -> dict[str, Any]:
         actual = self.actual[:, series]
         by_series = {
             "MASE": mase(actual, point, absolute[None, :, None], axis=(0, 2)),
             "RMSSE": rmsse(actual, point, squared[None, :, None], axis=(0, 2)),
         }
-        row = {name: _mean(values) for name, values in by_series.items()}
+        row: dict[str, Any] = {name: _mean(values) for name, values in by_series.items()}
         row |= {"MAE": mae(actual, point), "RMSE": rmse(actual, point), "sMAPE": smape(actual, point)}
         if part == "both":
             quantiles = self._absolute(self.windows.quantiles)[:, series]

@@ -64,12 +64,12 @@ def _trained_before(forecaster: Forecaster, table: Table, cutoff: int) -> bool:
 def _fit_before(forecaster: Forecaster, table: Table, y: Any, X: Any, cutoff: int) -> Forecaster:
     """A clone fitted on the rows before the cutoff; covariates are known in advance, so it gets all of X."""
     if isinstance(y, np.ndarray):
-        past = y[:cutoff]
+        past: Any = y[:cutoff]
     else:
         past = y[y.index < table.timeline.index[cutoff]]
-    silent = np.isnan(table.values[:cutoff]).all(axis=0)
-    if silent.any() and not isinstance(y, np.ndarray) and getattr(past, "ndim", 1) == 2:
-        past = past.loc[:, ~silent]  # series that begin later are forecast as unseen ones
+        begun = ~np.isnan(table.values[:cutoff]).all(axis=0)
+        if past.ndim == 2 and begun.any():
+            past = past.loc[:, begun]  # series that begin later are forecast as unseen ones
     return clone(forecaster).fit(past, X, freq=table.timeline.freq)
 
 

@@ -206,8 +206,5 @@ def _end_to_json(forecaster: Forecaster) -> dict[str, Any]:
 
 
 def _clock_timeline(stream: Stream) -> Timeline:
-    clock = stream._clock
-    if clock is None:
-        return stream._empty
-    index = clock.like.append(pd.Index([clock.last])) if not isinstance(clock.last, int) else None
-    return stream._empty.start_at(clock.last) if index is None else stream._empty.start_at(clock.last)
+    """The stream's last row as a time axis; an empty one before the first row."""
+    return stream._empty if stream._clock is None else stream._empty.start_at(stream._clock.last)

@@ -61,7 +61,8 @@ def _refuse_foreign(target: Path) -> None:
             read_config(target)
         except ModelFileError as error:
             raise ModelFileError(
-                f"{target} holds something that is not a saved model ({error}); it is left alone. Choose another folder."
+                f"{target} holds something that is not a saved model ({error}); it is left alone. "
+                "Choose another folder."
             ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,14 +52,14 @@ class Forecasts:
     def moved(self, origins: np.ndarray) -> Forecasts:
         """With each row's origin, (n,), added back."""
 
-        def move(values: np.ndarray | None):
+        def move(values: np.ndarray | None) -> Any:
             return None if values is None else values + origins.reshape(-1, *[1] * (values.ndim - 1))
 
         return Forecasts(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
 
     def at(self, rows: np.ndarray) -> Forecasts:
         """These rows, in this order."""
-        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return Forecasts(**{name: None if part is None else part[rows] for name, part in parts.items()})
 
 

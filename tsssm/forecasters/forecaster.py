@@ -63,7 +63,8 @@ class Forecaster(BaseEstimator):
     dropout : float
         In training.
     calendar : "auto", None or sequence of {"day", "week", "month", "year"}
-        Cycles the network is told of; "auto": those that the frequency can express and the training data cover three times.
+        Cycles the network is told of; "auto": those that the frequency can express and the training data cover three
+        times.
     gaps : {"refuse", "mask"}
         Missing rows are an error, or are inserted as unobserved.
     validation_size : int or "auto"
@@ -202,7 +203,9 @@ class Forecaster(BaseEstimator):
         mixer = self._checked_mixer()
         for name, value in (("X_past", X_past), ("static", static)):
             if value is not None:
-                raise DataError(f"{name} comes with a later version. Leave it out, or give what is known in advance as X.")
+                raise DataError(
+                    f"{name} comes with a later version. Leave it out, or give what is known in advance as X."
+                )
         table = read_table(y, freq=freq, gaps=self.gaps)
         x = None
         if X is not None:
@@ -215,7 +218,7 @@ class Forecaster(BaseEstimator):
         self.notes_ = fit.notes
         self.training_end_ = table.timeline.index[-1]
         self.n_parameters_ = _count_parameters(fit.model)
-        self._known = Known(table, np.zeros((len(table.timeline), 0)) if x is None else x.values)
+        self._known: Known | None = Known(table, np.zeros((len(table.timeline), 0)) if x is None else x.values)
         for note in fit.notes if self.verbose else ():
             print(f"{type(self).__name__}: {note}")
         if fit.interrupted:
@@ -450,5 +453,3 @@ class Forecaster(BaseEstimator):
 
 def _count_parameters(model: Model) -> int:
     return 0 if model.network is None else sum(p.numel() for p in model.network.parameters())
-
-

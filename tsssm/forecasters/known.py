@@ -22,9 +22,7 @@ class Known:
     x: np.ndarray  # (rows or more, n_columns) float64
 
 
-def read_known(
-    y: Any, X: Any, model: Model, gaps: str, *, n_future: int = 0, allow_unobserved: bool = False
-) -> Known:
+def read_known(y: Any, X: Any, model: Model, gaps: str, *, n_future: int = 0, allow_unobserved: bool = False) -> Known:
     """Read new data for a fitted model; X must reach `n_future` rows past y.
 
     Raises
@@ -41,10 +39,14 @@ def read_known(
     columns = model.spec.covariates
     if not columns:
         if X is not None:
-            raise DataError("X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X.")
+            raise DataError(
+                "X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X."
+            )
         return Known(table, np.zeros((len(table.timeline) + n_future, 0)))
     if X is None:
-        raise DataError(f"X is missing: the forecaster was fitted with {', '.join(columns)}. Pass X for y and the horizon.")
+        raise DataError(
+            f"X is missing: the forecaster was fitted with {', '.join(columns)}. Pass X for y and the horizon."
+        )
     if not len(table.timeline):
         return Known(table, np.zeros((0, len(columns))))
     x = read_covariates(X, table.timeline, n_future=n_future, columns=columns, inserted=table.inserted)
@@ -62,7 +64,9 @@ def read_known_future(known: Known, X: Any, model: Model) -> Known:
     rows, horizon, columns = len(known.table.timeline), model.spec.horizon, model.spec.covariates
     if not columns:
         if X is not None:
-            raise DataError("X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X.")
+            raise DataError(
+                "X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X."
+            )
         return Known(known.table, np.zeros((rows + horizon, 0)))
     index = known.table.timeline.future(horizon)
     if X is not None:

@@ -59,7 +59,8 @@ def choose_lengths(
     if train_length < patch + 1:
         raise DataError(
             f"y needs {patch + 1} rows in its training part, one patch of patch_length={patch} and one step ahead; the "
-            f"longest series ({name!r}) has {train_length}. Pass more history, or lower patch_length or validation_size."
+            f"longest series ({name!r}) has {train_length}. Pass more history, or lower patch_length or "
+            "validation_size."
         )
     if context_length == "auto":
         tokens = min(CONTEXT_PATCHES, train_length // patch)

@@ -50,9 +50,7 @@ class Stream:
     array([-0.06, -0.92])
     """
 
-    def __init__(
-        self, model: Model, state: StreamState, timeline: Timeline, kind: Kind, settings: Mapping[str, Any]
-    ):
+    def __init__(self, model: Model, state: StreamState, timeline: Timeline, kind: Kind, settings: Mapping[str, Any]):
         self._model, self._state, self._kind, self._settings = model, state, kind, dict(settings)
         self._empty = timeline.slice(len(timeline), None)
         self._clock: Clock | None = timeline.clock() if len(timeline) or _says_its_start(timeline) else None

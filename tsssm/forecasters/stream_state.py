@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -221,7 +222,9 @@ class StreamState:
             )
             for i, phase in enumerate(self.phases)
         )
-        arrays = {n: t.numpy().copy() for n, t in tensors.items() if n != "hidden" and not n.startswith("phases.")}
+        arrays: dict[str, Any] = {
+            n: t.numpy().copy() for n, t in tensors.items() if n != "hidden" and not n.startswith("phases.")
+        }
         return replace(self, rows=rows, phases=phases, hidden=tensors["hidden"], **arrays)
 
     def nbytes(self) -> int:

@@ -47,8 +47,9 @@ def summarise(forecaster: Forecaster) -> Summary:
     """See `Forecaster.summary`."""
     model, history = forecaster.model_, forecaster.history_
     spec = model.spec
+    levels = ", ".join(f"{level:g}" for level in spec.levels)
     facts = {
-        "forecasts": f"{spec.horizon} steps of {spec.frequency!r}, quantiles {', '.join(f'{q:g}' for q in spec.levels)}",
+        "forecasts": f"{spec.horizon} steps of {spec.frequency!r}, quantiles {levels}",
         "base": _base_text(forecaster),
         "network": "none",
     }
@@ -62,7 +63,9 @@ def summarise(forecaster: Forecaster) -> Summary:
         facts["training"] = _training_text(history)
     facts["state"] = _state_text(forecaster)
     facts["trained until"] = str(forecaster.training_end_)
-    return Summary(f"{type(forecaster).__name__}(horizon={spec.horizon})", facts, forecaster.validation_, forecaster.notes_)
+    return Summary(
+        f"{type(forecaster).__name__}(horizon={spec.horizon})", facts, forecaster.validation_, forecaster.notes_
+    )
 
 
 def _base_text(forecaster: Forecaster) -> str:
@@ -81,8 +84,9 @@ def _parameters_text(forecaster: Forecaster) -> str:
 
 
 def _training_text(history: pd.DataFrame) -> str:
-    last = history["loss"].tail(max(1, len(history) // 10)).mean()
-    return f"{len(history)} steps, loss {history['loss'].iloc[0]:.4g} -> {last:.4g}, peak rate {history['learning_rate'].max():g}"
+    first, last = history["loss"].iloc[0], history["loss"].tail(max(1, len(history) // 10)).mean()
+    peak = history["learning_rate"].max()
+    return f"{len(history)} steps, loss {first:.4g} -> {last:.4g}, peak learning rate {peak:g}"
 
 
 def _state_text(forecaster: Forecaster) -> str:

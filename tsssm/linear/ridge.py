@@ -69,9 +69,7 @@ def _centre(windows: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.where(observed, windows - mean[:, None], 0.0), mean
 
 
-def fit_ridge(
-    panel: Panel, train_lengths: np.ndarray, deviation: np.ndarray, *, lags: int, horizon: int
-) -> Ridge:
+def fit_ridge(panel: Panel, train_lengths: np.ndarray, deviation: np.ndarray, *, lags: int, horizon: int) -> Ridge:
     """Fit the map on the training part and choose its penalty on the rest.
 
     Each step is fitted on the rows whose target is observed; a step that no row reaches takes the last fitted step's
@@ -137,7 +135,9 @@ def _solve(gram: Tensor, right: Tensor, penalty: float) -> Tensor:
 
 def _solve_all(x: Tensor, y: Tensor, penalty: float) -> Tensor:
     reached = (~torch.isnan(y)).any(dim=0)
-    steps = [_solve(gram, right, penalty) for (gram, right), any_row in zip(_normal_equations(x, y), reached) if any_row]
+    steps = [
+        _solve(gram, right, penalty) for (gram, right), any_row in zip(_normal_equations(x, y), reached) if any_row
+    ]
     steps += [steps[-1]] * (y.shape[1] - len(steps))
     return torch.stack(steps, dim=1)
 

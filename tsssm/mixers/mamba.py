@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
+
 from tsssm_kernels import selective_scan, selective_scan_step
 
 from .mixer import Mixer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import softplus
 
 __all__ = ["QuantileHead"]
 
@@ -75,14 +76,14 @@ class QuantileHead(nn.Module):
         if responses is not None:
             raw = raw + responses @ self.mixing(hidden).unflatten(-1, (_RANK, self.n_levels))
         median = raw[..., self.median : self.median + 1]
-        above = median + F.softplus(raw[..., self.median + 1 :]).cumsum(-1)
-        below = median - F.softplus(raw[..., : self.median]).flip(-1).cumsum(-1).flip(-1)
+        above = median + softplus(raw[..., self.median + 1 :]).cumsum(-1)
+        below = median - softplus(raw[..., : self.median]).flip(-1).cumsum(-1).flip(-1)
         return torch.cat([below, median, above], dim=-1)
 
 
 def _normal_increments(levels: Sequence[float]) -> Tensor:
     """Biases for which an untrained head gives the standard normal's quantiles, (n_levels,)."""
     quantiles = [NormalDist().inv_cdf(level) for level in levels]
-    inverse_softplus = [math.log(math.expm1(b - a)) for a, b in zip(quantiles, quantiles[1:])]
+    inverse_softplus = [math.log(math.expm1(b - a)) for a, b in itertools.pairwise(quantiles)]
     median = list(levels).index(0.5)
     return torch.tensor([*inverse_softplus[:median], 0.0, *inverse_softplus[median:]])

@@ -13,7 +13,7 @@ __getattr__, __dir__ = lazy_names(
     },
 )
 
-__all__ = [  # noqa: F822  (the rest is lazy)
+__all__ = [
     "ForecastModule",
     "Schedule",
     "Training",

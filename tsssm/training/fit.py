@@ -59,5 +59,3 @@ def train_network(
     for parameter in network.parameters():
         parameter.grad = None
     return TrainingResult({name: np.asarray(v) for name, v in history.curve.items()}, interrupt.interrupted)
-
-

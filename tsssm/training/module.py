@@ -56,6 +56,8 @@ class ForecastModule(lightning.LightningModule):
         super().__init__()
         self.network, self.learning_rate, self.schedule_length = network, learning_rate, max_steps
         self.training_settings = training or Training()
+        self.levels: Tensor
+        self.step_weights: Tensor
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
         self.register_buffer("step_weights", horizon_weights(network.horizon), persistent=False)
 
@@ -63,9 +65,7 @@ class ForecastModule(lightning.LightningModule):
         """Quantiles at every token, origin removed, (B, T, H, Q) float32; NaN before the series begins."""
         network = self.network
         context = batch.location.shape[1] * network.patch_length
-        tokens = token_features(
-            batch.values[:, :context], batch.covariates[:, :context], batch.location, batch.scale
-        )
+        tokens = token_features(batch.values[:, :context], batch.covariates[:, :context], batch.location, batch.scale)
         resets = torch.zeros(batch.location.shape, dtype=torch.bool, device=tokens.device)
         resets.scatter_(1, batch.first_token[:, None], True)
         hidden, _ = network(tokens, resets=resets)
@@ -102,7 +102,7 @@ class ForecastModule(lightning.LightningModule):
         done = (step - warmup) / max(1, self.schedule_length - warmup)
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self):
         """AdamW without decay on what must not shrink, and the schedule by step."""
         groups = parameter_groups(self.network, self.training_settings.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
@@ -112,7 +112,8 @@ class ForecastModule(lightning.LightningModule):
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
     """Parameters with and without weight decay: matrices decay; vectors and what a mixer exempts do not."""
-    decayed, exempt = [], []
+    decayed: list[nn.Parameter] = []
+    exempt: list[nn.Parameter] = []
     for parameter in network.parameters():
         skip = parameter.ndim < 2 or getattr(parameter, "_no_weight_decay", False)
         (exempt if skip else decayed).append(parameter)

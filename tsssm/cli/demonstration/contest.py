@@ -57,7 +57,7 @@ def run_contest(y: pd.Series, n_train: int, plan: Plan) -> list[Entry]:
     import lightning  # noqa: F401  (seconds of loading that are no part of the fit)
 
     forecasters = {
-        "MambaForecaster": MambaForecaster(HORIZON, max_steps=plan.max_steps),
+        "MambaForecaster": MambaForecaster(HORIZON, max_steps=plan.max_steps, time_budget=plan.time_budget),
         "LinearForecaster": LinearForecaster(HORIZON, verbose=False),
         "SeasonalNaive, as yesterday": SeasonalNaive(HORIZON, season_length=24, verbose=False),
         "SeasonalNaive, as last week": SeasonalNaive(HORIZON, season_length=168, verbose=False),

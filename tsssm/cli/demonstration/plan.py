@@ -15,6 +15,8 @@ class Plan:
     ----------
     max_steps : int
         Training steps of the Mamba forecaster.
+    time_budget : float or None
+        Seconds of training at most; fewer steps are taken where they do not fit.
     rows : int or None
         Hours of the series, the last ones; None takes all.
     test_share : float
@@ -26,6 +28,7 @@ class Plan:
     """
 
     max_steps: int
+    time_budget: float | None = None
     rows: int | None = None
     test_share: float = 0.2
     windows: int | None = None
@@ -33,4 +36,4 @@ class Plan:
 
 
 FULL = Plan(max_steps=300)
-QUICK = Plan(max_steps=40, rows=10_000, windows=40, stream_hours=50)
+QUICK = Plan(max_steps=30, time_budget=12.0, rows=10_000, windows=40, stream_hours=50)
