@@ -98,13 +98,14 @@ def test_imports_run_downward(name):
     assert faults(package) == []
 
 
-def test_lightning_is_imported_by_training_alone():
+def test_lightning_is_imported_by_training_and_the_command_line_alone():
     offenders = set()
     for file in (ROOT / "tsssm").rglob("*.py"):
         modules = imported_modules(ast.parse(file.read_text(encoding="utf-8")), "tsssm.x", is_package=False)
         if any(module.partition(".")[0] == "lightning" for module in modules):
             offenders.add(file.relative_to(ROOT / "tsssm").parts[0])
-    assert offenders == {"training"}
+    assert "training" in offenders
+    assert offenders <= {"training", "cli"}
 
 
 def write_package(root: Path, files: dict[str, str]) -> Path:

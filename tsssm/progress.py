@@ -31,7 +31,7 @@ class _Bar:
         if _in_notebook():
             from tqdm.notebook import tqdm
         else:
-            from tqdm import tqdm  # type: ignore[assignment]
+            from tqdm import tqdm
         self._bar = tqdm(total=total, desc=title, unit="step", leave=False, mininterval=0.2, dynamic_ncols=True)
 
     def advance(self, step: int, **figures: float) -> None:

@@ -151,8 +151,7 @@ def draw() -> Figure:
 
 def main(path: Path) -> None:
     """Write the drawing to a file; its type follows from the ending."""
-    settings = {"svg.hashsalt": "tsssm", "font.family": "DejaVu Sans"}
-    with mpl.rc_context(settings):
+    with mpl.rc_context({"svg.hashsalt": "tsssm", "font.family": "DejaVu Sans"}):
         draw().savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, facecolor="white", dpi=110)
 
 

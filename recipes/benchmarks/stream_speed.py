@@ -66,9 +66,7 @@ def follow(model: MambaForecaster, long: pd.Series, refresh: str) -> dict:
         "update_p50_us": round(float(np.median(update)) * 1e6, 1),
         "update_p99_us": round(float(np.quantile(update, 0.99)) * 1e6, 1),
         "update_plus_predict_p50_us": round(float(np.median(both)) * 1e6, 1),
-        "update_p50_us_first_and_last_tenth": [
-            round(float(np.median(u)) * 1e6, 1) for u in (update[:tenth], update[-tenth:])
-        ],
+        "update_p50_us_of": {name: round(float(np.median(times)) * 1e6, 1) for name, times in ends.items()},
         "state_bytes": stream.state_bytes(),
         "peak_memory_mib": memory,
         "largest_difference_from_predict_in_deviations": differences,

@@ -56,9 +56,16 @@ def backtest(
 
     MASE 1 is as good as repeating the last season was, on average, in the data before the windows; less is better.
     """
+    from tsssm.cli.figures import check_plot_file, draw_backtest
     from tsssm.cli.fitting import silent_stdout, used_covariates
+    from tsssm.cli.replaced_file import check_output_file
     from tsssm.cli.scores import score_text
+    from tsssm.cli.tables import write_csv
     from tsssm.cli.tested import new_tested, saved_tested
+
+    check_output_file(out)
+    if plot is not None:
+        check_plot_file(plot)
 
     if model is None:
         tested, table = new_tested(
@@ -72,11 +79,7 @@ def backtest(
         result = tested.backtest(table.y, X, horizon=horizon, n_windows=windows, step=step)
     typer.echo(score_text(type(tested).__name__, result))
     if out is not None:
-        from tsssm.cli.tables import write_csv
-
         write_csv(result.forecasts, out, index=False)
         typer.echo(f"forecasts written to {out}")
     if plot is not None:
-        from tsssm.cli.figures import draw_backtest
-
         typer.echo(draw_backtest(result.forecasts, plot))

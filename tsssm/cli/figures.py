@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tsssm.cli.replaced_file import replaced_file
+from tsssm.cli.replaced_file import check_output_file, replaced_file
+from tsssm.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_backtest", "new_figure", "save_figure"]
+__all__ = ["check_plot_file", "draw_backtest", "new_figure", "save_figure"]
 
 _MOST_PANELS = 6
 
@@ -35,7 +36,23 @@ def new_figure(n_panels: int = 1, *, width: float = 10.0, height: float = 4.2) -
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG (or what the file's ending says)."""
     with replaced_file(path) as new:
-        figure.savefig(new, dpi=120, format=path.suffix.removeprefix(".") or "png")
+        figure.savefig(new, dpi=120, format=path.suffix.removeprefix("."))
+
+
+def check_plot_file(path: Path) -> None:
+    """Refuse a folder, or an ending that is no kind of picture, before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be drawn.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    check_output_file(path)
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in known:
+        raise ConfigError(f"{path} has the ending {path.suffix!r}, which is no picture. Use one of {', '.join(known)}.")
 
 
 def draw_backtest(forecasts: pd.DataFrame, path: Path) -> str:

@@ -52,8 +52,10 @@ def fit(
     """
     from tsssm.cli.choice import make_forecaster
     from tsssm.cli.fitting import fit_table
+    from tsssm.cli.model_folder import check_model_folder
     from tsssm.cli.roles import read_series
 
+    check_model_folder(out)
     model = make_forecaster(forecaster, horizon, gaps=gaps, seed=seed, max_steps=max_steps, verbose=not quiet)
     table = read_series(data, time, target, x)
     said = fit_table(model, table, freq=freq)

@@ -18,8 +18,8 @@ _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 class OneLineErrors(TyperGroup):
     """A group of commands whose errors of the user's are one line `tsssm: error: ...` and exit code 2.
 
-    Errors of the user's are wrong arguments, the packages' own families of ValueErrors, and files that cannot be read or
-    written. Ctrl-C ends with one line and 130. Any other exception passes through with its traceback.
+    Errors of the user's are wrong arguments, the packages' own families of ValueErrors, and files that cannot be read
+    or written. Ctrl-C ends with one line and 130. Any other exception passes through with its traceback.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class OneLineErrors(TyperGroup):
         except _ClickError as error:
             context = getattr(error, "ctx", None)
             hint = f" Try '{context.command_path} --help'." if context is not None else ""
-            print(f"tsssm: error: {one_line(_message(error))}{hint}", file=sys.stderr)
+            print(f"tsssm: error: {one_line(_message(error)).rstrip('.')}.{hint}", file=sys.stderr)
             code = 2
         if standalone_mode:
             sys.exit(code or 0)

@@ -60,7 +60,7 @@ XColumns = Annotated[
     typer.Option(
         "--x",
         metavar="COLUMN",
-        help="Covariate that is known in advance; repeat it for several. Its rows may run beyond the last target value.",
+        help="Covariate that is known in advance; repeat it for several. Its rows may go on beyond the targets'.",
     ),
 ]
 ForecasterChoice = Annotated[ForecasterName, typer.Option("--forecaster", help="Which forecaster to fit.")]

@@ -44,8 +44,10 @@ def predict(
     """
     from tsssm.cli.forecast_table import forecast_table, read_levels
     from tsssm.cli.model_input import load_forecaster, read_input
+    from tsssm.cli.replaced_file import check_output_file
     from tsssm.cli.tables import write_csv
 
+    check_output_file(out)
     levels = read_levels(coverage, quantiles)
     model = load_forecaster(model_dir)
     y, X = read_input(model, data, x_future, time, target)

@@ -9,7 +9,19 @@ from pathlib import Path
 
 from tsssm.errors import ConfigError
 
-__all__ = ["replaced_file"]
+__all__ = ["check_output_file", "replaced_file"]
+
+
+def check_output_file(path: Path | None) -> None:
+    """Refuse a folder where a file is to be written, before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        `path` is a folder.
+    """
+    if path is not None and path.is_dir():
+        raise ConfigError(f"{path} is a folder. Give the name of a file, such as {path / 'forecast.csv'}.")
 
 
 @contextlib.contextmanager
@@ -36,12 +48,15 @@ def replaced_file(path: str | os.PathLike) -> Iterator[Path]:
     ('forecast', 1)
     """
     target = Path(path)
-    if target.is_dir():
-        raise ConfigError(f"{target} is a folder. Give the name of a file, such as {target / 'forecast.csv'}.")
+    check_output_file(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_name(f".new-{os.getpid()}-{target.name}")
     try:
         yield new
         os.replace(new, target)
+    except OSError as error:
+        if error.filename == str(new):  # name the file that the user knows
+            error.filename = str(target)
+        raise
     finally:
         new.unlink(missing_ok=True)

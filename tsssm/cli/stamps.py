@@ -91,7 +91,7 @@ def _year_first(values: pd.Series) -> pd.Series:
 def _fault(values: pd.Series) -> str:
     """Say which value is no stamp."""
     if not _is_text(values):
-        return f"it holds {values.dtype}, the first value is {values.iloc[0]!r}, not {_EXAMPLE}"
+        return f"it holds {values.dtype}, the first value is {values.iloc[0]}, not {_EXAMPLE}"
     each = pd.to_datetime(values.where(_year_first(values)), format="ISO8601", errors="coerce", utc=True)
     if each.isna().any():
         row = int(each.isna().to_numpy().argmax())

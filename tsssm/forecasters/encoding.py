@@ -67,10 +67,12 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
     """
     spec = ModelSpec.from_json(config["spec"])
     mixer = None if spec.mixer is None else find_mixer(spec.mixer, mixers)
-    _check_tensors(_expected_shapes(spec, mixer, config["n_covariates"]), tensors)
     network = None
-    if mixer is not None:
-        network = spec.build_network(mixer, config["n_covariates"])
+    with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and thrown away
+        _check_tensors(_expected_shapes(spec, mixer, config["n_covariates"]), tensors)
+        if mixer is not None:
+            network = spec.build_network(mixer, config["n_covariates"])
+    if network is not None:
         network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
         network.eval().requires_grad_(False)
     base: Ridge | Seasonal | None = None
@@ -104,7 +106,7 @@ def _expected_shapes(spec: ModelSpec, mixer: type[Mixer] | None, n_covariates: i
         shapes["calibration.residuals"] = (spec.horizon, len(spec.levels))
     else:
         shapes["calibration.factors"] = (spec.horizon,)
-        with torch.device("meta"):  # shapes without memory, and without touching the random state
+        with torch.device("meta"):  # shapes without memory
             network = spec.build_network(mixer, n_covariates)
         shapes |= {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     return shapes

@@ -49,7 +49,7 @@ def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bo
         "training_curve": forecaster.history_.to_dict(orient="list"),
         "validation": forecaster.validation_.to_dict(orient="index"),
         "notes": forecaster.notes_,
-        "training_end": _end_to_json(forecaster),
+        "training_end": forecaster._last_row.to_json(),
     }
     files = {_WEIGHTS: weights}
     if history and forecaster._known is not None:
@@ -126,7 +126,8 @@ def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: 
     forecaster.history_ = pd.DataFrame(config["training_curve"], columns=["step", "loss", "learning_rate"])
     forecaster.validation_ = pd.DataFrame.from_dict(config["validation"], orient="index", columns=["mae", "mase"])
     forecaster.notes_ = config["notes"]
-    forecaster.training_end_ = Timeline.from_json(config["training_end"]).index[-1]
+    forecaster._last_row = Timeline.from_json(config["training_end"])
+    forecaster.training_end_ = forecaster._last_row.index[-1]
     network = forecaster.model_.network
     forecaster.n_parameters_ = 0 if network is None else sum(p.numel() for p in network.parameters())
     forecaster._known = decode_known(config["known"], files[_HISTORY]) if "known" in config else None
@@ -196,13 +197,6 @@ def _forecaster_class(name: str) -> type[Forecaster]:
     if name not in known:
         raise ModelFileError(f"the saved class is {name!r}; this tsssm loads {', '.join(known)}")
     return getattr(tsssm, name)
-
-
-def _end_to_json(forecaster: Forecaster) -> dict[str, Any]:
-    if forecaster._known is None:
-        raise ModelFileError("a forecaster loaded without its data cannot be saved again; copy its folder instead")
-    timeline = forecaster._known.table.timeline
-    return timeline.slice(len(timeline) - 1, None).to_json()
 
 
 def _clock_timeline(stream: Stream) -> Timeline:

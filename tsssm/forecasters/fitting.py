@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tsssm.data import Covariates, Panel, Table, Timeline, WindowSource, choose_cycles
+from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, WindowSource, choose_cycles
+from tsssm.errors import DataError
 from tsssm.forecasters.calibration import Calibration, fit_factors, fit_residuals
 from tsssm.forecasters.forecast import forecast_chunks
 from tsssm.forecasters.lengths import choose_lengths, season_length, training_lengths
@@ -103,8 +104,7 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
     patch, tokens, lags = choose_lengths(
         longest, frequency, settings["patch_length"], settings["context_length"], table.names[int(train.argmax())]
     )
-    calendar = settings["calendar"]
-    cycles = choose_cycles(table.timeline, longest) if calendar == "auto" else tuple(calendar or ())
+    cycles = _cycles(settings["calendar"], table.timeline, longest)
     spec = ModelSpec(
         horizon=horizon,
         patch_length=patch,
@@ -122,6 +122,15 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
         frequency=frequency,
     )
     return spec, train
+
+
+def _cycles(calendar: Any, timeline: Timeline, train_length: int) -> tuple[str, ...]:
+    if isinstance(calendar, str):  # "auto"
+        return choose_cycles(timeline, train_length)
+    cycles = tuple(cycle for cycle in CYCLES if cycle in (calendar or ()))
+    if cycles and timeline.calendar_stamps() is None:
+        raise DataError(f"calendar={calendar!r}, but y's index holds integers, which have no calendar. Give y dates.")
+    return cycles
 
 
 def _priors(panel: Panel, train_lengths: np.ndarray) -> tuple[Priors, np.ndarray]:

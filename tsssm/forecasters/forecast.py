@@ -59,8 +59,11 @@ class Forecasts:
 
     def at(self, rows: np.ndarray) -> Forecasts:
         """These rows, in this order."""
-        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Forecasts(**{name: None if part is None else part[rows] for name, part in parts.items()})
+
+        def choose(values: np.ndarray | None) -> Any:
+            return None if values is None else values[rows]
+
+        return Forecasts(**{f.name: choose(getattr(self, f.name)) for f in fields(self)})
 
 
 @torch.no_grad()

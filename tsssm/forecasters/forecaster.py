@@ -216,7 +216,8 @@ class Forecaster(BaseEstimator):
         self.history_ = pd.DataFrame(fit.curve, columns=["step", "loss", "learning_rate"])
         self.validation_ = pd.DataFrame.from_dict(fit.validation, orient="index", columns=["mae", "mase"])
         self.notes_ = fit.notes
-        self.training_end_ = table.timeline.index[-1]
+        self._last_row = table.timeline.slice(len(table.timeline) - 1, None)
+        self.training_end_ = self._last_row.index[-1]
         self.n_parameters_ = _count_parameters(fit.model)
         self._known: Known | None = Known(table, np.zeros((len(table.timeline), 0)) if x is None else x.values)
         for note in fit.notes if self.verbose else ():

@@ -122,8 +122,9 @@ def covariate_rows(spec: ModelSpec, scale: CovariateScale, timeline: Timeline, x
     if spec.mixer is None:
         return np.zeros((len(timeline), 0), np.float32)
     parts = [scale.apply(x)]
-    if spec.cycles:
-        parts.insert(0, calendar_features(timeline.calendar_stamps(), spec.cycles))
+    stamps = timeline.calendar_stamps()
+    if spec.cycles and stamps is not None:
+        parts.insert(0, calendar_features(stamps, spec.cycles))
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tsssm.mixers import Mixer
 from tsssm.network import CausalScaler, ForecastNetwork
@@ -82,6 +83,7 @@ class ModelSpec:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, values: dict) -> ModelSpec:
+    def from_json(cls, values: dict[str, Any]) -> ModelSpec:
         """The inverse of `to_json`."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**plain)

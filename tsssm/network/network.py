@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -63,7 +64,7 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         self.patch_length, self.horizon = patch_length, horizon
         self.embedding = nn.Linear(token_width(patch_length, n_covariates), d_model)
-        self.blocks = nn.ModuleList(
+        self.blocks: Iterable[Block] = nn.ModuleList(  # type: ignore[assignment]
             Block(nn.RMSNorm(d_model, eps=1e-5), mixer(d_model, layer_index=i, n_layers=n_layers), dropout)
             for i in range(n_layers)
         )
@@ -89,7 +90,8 @@ class ForecastNetwork(nn.Module):
         state : tuple
             After the last token.
         """
-        x, shared = self.embedding(tokens), {}
+        x = self.embedding(tokens).to(self.norm.weight.dtype)  # the residual stream stays whole under autocast
+        shared: dict[str, Any] = {}
         states = []
         for i, block in enumerate(self.blocks):
             x, block_state = block(x, None if state is None else state[i], resets, shared)
@@ -98,7 +100,8 @@ class ForecastNetwork(nn.Module):
 
     def step(self, token: Tensor, state: tuple):
         """Run one token, (B, width), from `state`; returns its hidden features, (B, d_model), and the new state."""
-        x, shared = self.embedding(token), {}
+        x = self.embedding(token)
+        shared: dict[str, Any] = {}
         states = []
         for block, block_state in zip(self.blocks, state):
             x, block_state = block.step(x, block_state, shared)

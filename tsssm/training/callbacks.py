@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -76,27 +78,26 @@ class Interrupt(Callback):
 
     def __init__(self):
         self.interrupted = False
-        self._previous = None
 
-    def setup(self, trainer: lightning.Trainer, module, stage: str) -> None:
-        """Take SIGINT over (Python allows that in the main thread only)."""
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGINT over, and give it back (Python allows that in the main thread only)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = signal.getsignal(signal.SIGINT)
 
-    def teardown(self, trainer: lightning.Trainer, module, stage: str) -> None:
-        """Give SIGINT back."""
-        self._restore()
+        def on_signal(number, frame) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, previous)
+
+        signal.signal(signal.SIGINT, on_signal)
+        try:
+            yield
+        finally:  # Lightning puts back the handler that it found, which was ours
+            signal.signal(signal.SIGINT, previous)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module, outputs, batch, batch_index: int) -> None:
         """Stop if asked to."""
         if self.interrupted:
             trainer.should_stop = True
-
-    def _on_signal(self, number, frame) -> None:
-        self.interrupted = True
-        self._restore()
-
-    def _restore(self) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None

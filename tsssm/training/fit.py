@@ -52,7 +52,8 @@ def train_network(
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            trainer.fit(module, datamodule=data)
+            with interrupt.listening():
+                trainer.fit(module, datamodule=data)
     finally:
         progress.close()
     network.cpu().eval().requires_grad_(False)
