@@ -147,7 +147,9 @@ FAULTS = [
     ({"training": {}}, "training must be a tsssm.Training"),
     ({"training": Training(checkpoint_dir="runs")}, "checkpoints come with a later version"),
     ({"training": Training(weight_decay=-1)}, "weight_decay"),
-    ({"device": 0}, "device"),
+    ({"device": 0}, "device must be"),
+    ({"device": "tpuu"}, 'device must be "auto", "cpu" or "cuda"; got \'tpuu\''),
+    ({"training": Training(precision="half")}, "training.precision must be"),
     ({"random_state": None}, "random_state"),
     ({"verbose": 1}, "verbose must be True or False; got 1"),
     ({"base": "lasso"}, "base must be 'ridge' or None; got 'lasso'"),
@@ -200,6 +202,8 @@ def test_longer_horizons_and_outer_levels():
         model.predict(horizon=True)
     with pytest.raises(ConfigError, match=r"level 0.01 lies beyond the trained ones, 0.05 to 0.95"):
         model.predict_quantiles(levels=[0.01, 0.5])
+    with pytest.raises(ConfigError, match="levels is empty"):
+        model.predict_quantiles(levels=[])
     with pytest.raises(ConfigError, match="coverage must be a number between 0 and 1; got 80"):
         model.predict_interval(coverage=80)
 
@@ -226,6 +230,7 @@ def test_lengths():
     [
         ({"n_windows": 0}, ConfigError, "n_windows must be an integer of at least 1; got 0"),
         ({"step": -1}, ConfigError, "step must be"),
+        ({"refit": 1}, ConfigError, "refit must be True or False; got 1"),
         ({"horizon": 9}, ConfigError, "horizon=9 is longer"),
         ({"n_windows": 40}, DataError, "enough for 19 windows of horizon 3 and step 3, not for n_windows=40"),
     ],

@@ -44,7 +44,7 @@ def make_forecaster(
 
     if name == ForecasterName.MAMBA:
         own = {} if max_steps is None else {"max_steps": max_steps}
-        return MambaForecaster(horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)  # type: ignore[arg-type]
+        return MambaForecaster(horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)
     if max_steps is not None:
         raise ConfigError(f"--max-steps {max_steps}: {name} does not train in steps. Leave it out.")
     chosen = LinearForecaster if name == ForecasterName.LINEAR else SeasonalNaive

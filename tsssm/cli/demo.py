@@ -37,6 +37,8 @@ def demo(
     """
     begin = time.perf_counter()
     typer.echo("tsssm demo: tomorrow's electricity demand, hour by hour\n\nloading ...")
+    import pandas as pd
+
     from tsssm.cli.demonstration.contest import run_contest, score_table
     from tsssm.cli.demonstration.follow import follow
     from tsssm.cli.demonstration.plan import FULL, QUICK
@@ -44,7 +46,9 @@ def demo(
     from tsssm_datasets import card, load
 
     plan = QUICK if quick else FULL
-    y = load("electricity").iloc[-(plan.rows or 0) :]
+    demand = load("electricity")
+    assert isinstance(demand, pd.Series)
+    y = demand.iloc[-(plan.rows or 0) :]
     n_train = round((1 - plan.test_share) * len(y))
     units = card("electricity").units.split(",")[0]
     _introduce(y, n_train, plan.max_steps, quick)

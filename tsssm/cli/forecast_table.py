@@ -88,4 +88,5 @@ def _as_frame(point: pd.DataFrame | pd.Series | np.ndarray) -> pd.DataFrame:
         frame = point.to_frame("y" if point.name is None else point.name)
     else:
         frame = point
-    return frame.rename_axis(index="time" if frame.index.name is None else frame.index.name)
+    name = "time" if frame.index.name is None else frame.index.name
+    return frame.set_axis(frame.index.rename(name), axis=0)

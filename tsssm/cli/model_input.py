@@ -89,7 +89,7 @@ def _read_x(model: Forecaster, path: Path, time: str | None) -> pd.DataFrame:
 def _time_column(model: Forecaster, columns: pd.Index, time: str | None) -> str | None:
     known = model._known
     remembered = None if known is None else known.table.timeline.index.name
-    return time if time is not None or remembered not in columns else remembered
+    return str(remembered) if time is None and remembered in columns else time
 
 
 def _joined(

@@ -29,8 +29,8 @@ def score_text(name: str, result: Backtest) -> str:
         f"{name}, fitted on {result.fitted_on}",
         f"{n_windows} windows of {horizon} steps, from {index[first]} to {index[last + horizon - 1]}",
     ]
-    metrics = result.metrics
+    metrics = result.metrics.copy()
     if n_series == 1:
         metrics = metrics.droplevel("series")
-    metrics = metrics.rename_axis(index=[None] * metrics.index.nlevels)
+    metrics.index.names = [None] * metrics.index.nlevels
     return "\n".join([*head, metrics.to_string(float_format=lambda value: f"{value:.4g}", na_rep="", line_width=None)])

@@ -37,5 +37,5 @@ class Batch:
     deviation: Tensor
 
     def to(self, device) -> Batch:
-        """Copy to a device (float64 stays on the CPU's side of the scaling, see `tsssm.network.patches`)."""
+        """Copy to a device, which must know float64."""
         return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})

@@ -82,7 +82,7 @@ class Forecaster(BaseEstimator):
     training : Training
         Rarely changed settings.
     device : str
-        Lightning's accelerator for training: "auto", "cpu", "cuda" ...
+        Where to train: "cpu", "cuda", or "auto", which is a CUDA device where there is one.
     random_state : int
         The same state, data, versions and thread count give the same weights, bit for bit, on a CPU.
     verbose : bool
@@ -374,7 +374,7 @@ class Forecaster(BaseEstimator):
         """
         from tsssm.forecasters.evaluate import run_backtest
 
-        check_settings({"verbose": refit} | ({} if horizon is None else {"horizon": horizon}))
+        check_settings({"refit": refit} | ({} if horizon is None else {"horizon": horizon}))
         return run_backtest(self, y, X, horizon=horizon, n_windows=n_windows, step=step, refit=refit)
 
     def stream(self, y=None, X=None, *, refresh: str = "step") -> Stream:

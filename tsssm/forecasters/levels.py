@@ -39,6 +39,8 @@ def at_levels(quantiles: np.ndarray, trained: Sequence[float], wanted: Sequence[
         levels = np.asarray(list(wanted), dtype=np.float64)
     except (TypeError, ValueError):
         raise ConfigError(f"levels must be a sequence of numbers; got {wanted!r}") from None
+    if not levels.size:
+        raise ConfigError("levels is empty; give at least one, 0.5 for example")
     known = np.asarray(trained)
     outside = ~((levels >= known[0] - 1e-12) & (levels <= known[-1] + 1e-12))
     if outside.any():

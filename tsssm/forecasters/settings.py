@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
+
+import torch
 
 from tsssm.data import CYCLES
 from tsssm.errors import ConfigError
@@ -110,10 +111,11 @@ def _training(name: str, value: Any):
     for later in ("checkpoint_dir", "checkpoint_every", "resume"):
         if getattr(value, later) != getattr(defaults, later):
             yield f"{name}.{later}={getattr(value, later)!r}: checkpoints come with a later version; leave it out"
-    for field in fields(value):
-        number = getattr(value, field.name)
-        if field.name in ("weight_decay", "warmup", "gradient_clip") and not (_is_number(number) and number >= 0):
-            yield f"{name}.{field.name} must be a number of at least 0; got {number!r}"
+    for part in ("weight_decay", "warmup", "gradient_clip"):
+        number = getattr(value, part)
+        if not (_is_number(number) and number >= 0):
+            yield f"{name}.{part} must be a number of at least 0; got {number!r}"
+    yield from _one_of("32-true", "bf16-mixed", "16-mixed")(f"{name}.precision", value.precision)
 
 
 def _boolean(name: str, value: Any):
@@ -122,8 +124,10 @@ def _boolean(name: str, value: Any):
 
 
 def _device(name: str, value: Any):
-    if not isinstance(value, str):
-        yield f'{name} must be "auto", "cpu", "cuda" or another accelerator\'s name; got {value!r}'
+    if not isinstance(value, str) or value not in ("auto", "cpu", "cuda"):
+        yield f'{name} must be "auto", "cpu" or "cuda"; got {value!r}'
+    elif value == "cuda" and not torch.cuda.is_available():
+        yield f'{name}="cuda", but torch finds no CUDA device here; use "auto" or "cpu"'
 
 
 _CHECKS: dict[str, Callable] = {
@@ -147,4 +151,5 @@ _CHECKS: dict[str, Callable] = {
     "device": _device,
     "random_state": _integer(0),
     "verbose": _boolean,
+    "refit": _boolean,  # of `backtest`
 }

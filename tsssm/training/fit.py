@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightning
 import numpy as np
+import torch
 
 from tsssm.network import ForecastNetwork
 from tsssm.progress import progress_bar
@@ -40,7 +41,7 @@ def train_network(
     try:
         with quiet_lightning():
             trainer = lightning.Trainer(
-                accelerator=device,
+                accelerator=_accelerator(device),
                 devices=1 if training.strategy == "auto" else "auto",
                 strategy=training.strategy,
                 precision=training.precision,  # type: ignore[arg-type]
@@ -60,3 +61,11 @@ def train_network(
     for parameter in network.parameters():
         parameter.grad = None
     return TrainingResult({name: np.asarray(v) for name, v in history.curve.items()}, interrupt.interrupted)
+
+
+def _accelerator(device: str) -> str:
+    """Lightning's name: "auto" takes a CUDA device where there is one, else the CPU.
+
+    Apple's GPU is left aside: it has no float64, which the causal scaler needs.
+    """
+    return "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"

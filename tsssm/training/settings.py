@@ -21,7 +21,7 @@ class Training:
     gradient_clip : float
         Largest norm of the gradient.
     precision : str
-        Lightning's, "32-true" or "bf16-mixed" for example.
+        "32-true", "bf16-mixed" or "16-mixed", as Lightning names them.
     strategy : str
         Lightning's, for several devices.
     callbacks : tuple

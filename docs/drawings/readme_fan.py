@@ -1,0 +1,30 @@
+"""Draw the README's picture: electricity demand of the untouched last fifth, forecast with its intervals.
+
+    python docs/drawings/readme_fan.py
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+import tsssm_datasets
+from tsssm import MambaForecaster
+
+HORIZON, CUTOFF = 48, "2014-11-13 23:00"
+
+
+def main() -> None:
+    y = tsssm_datasets.load("electricity")
+    model = MambaForecaster(HORIZON, max_steps=1500, verbose=False).fit(y.iloc[: int(0.8 * len(y))])
+    figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained", dpi=120)
+    model.plot(y.loc[:CUTOFF], actual=y, ax=ax)
+    ax.set_title("Hourly electricity demand, two days ahead, seven months after the training data end", fontsize=11)
+    ax.set_ylabel("kW a client")
+    figure.savefig(Path(__file__).resolve().parents[1] / "images" / "fan.png")
+
+
+if __name__ == "__main__":
+    main()
