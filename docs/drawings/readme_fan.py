@@ -1,6 +1,6 @@
 """Draw the README's picture: electricity demand of the untouched last fifth, forecast with its intervals.
 
-    python docs/drawings/readme_fan.py
+python docs/drawings/readme_fan.py
 """
 
 from pathlib import Path

@@ -116,6 +116,12 @@ def test_batches_repeat_with_the_seed():
     assert not torch.equal(torch.nan_to_num(first(1)), torch.nan_to_num(first(2)))
 
 
+def test_every_fourth_batch_has_long_windows():
+    batches = iter(WindowDataModule(make_source(), batch_size=8).train_dataloader())
+    shapes = [tuple(next(batches).location.shape) for _ in range(8)]
+    assert shapes == [(8, 10), (8, 10), (8, 10), (2, 70)] * 2  # 450 rows hold seven contexts of 60
+
+
 def test_a_time_budget_shortens_the_schedule():
     model = MambaForecaster(6, max_steps=100_000, time_budget=1.5, d_model=8, n_layers=1, verbose=False)
     begin = time.monotonic()

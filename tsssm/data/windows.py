@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,15 @@ class WindowSource:
 
     def __len__(self) -> int:
         return int(self._last[-1])  # type: ignore[attr-defined]
+
+    def stretched(self, factor: int) -> WindowSource:
+        """The same windows with `factor` times the tokens, each beginning so much earlier."""
+        return replace(self, n_tokens=self.n_tokens * factor)
+
+    @property
+    def contexts_in_longest(self) -> int:
+        """Whole windows that the longest training part holds."""
+        return int(self.train_lengths.max()) // (self.n_tokens * self.patch_length)
 
     def sample(self, indices: np.ndarray) -> Batch:
         """Cut the windows with these indices, (B,) int64 below ``len(self)``, into one `Batch`."""

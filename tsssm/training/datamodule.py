@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import lightning
@@ -15,27 +16,37 @@ from tsssm.data.windows import WindowSource
 __all__ = ["WindowDataModule"]
 
 
+LONG_EVERY, LONG_CONTEXTS, LONG_SHARE = 4, 8, 4
+
+
 class _Batches(IterableDataset):
     """An endless row of batches, drawn at random; the same seed gives the same row."""
 
     def __init__(self, source: WindowSource, batch_size: int, seed: int):
         super().__init__()
         self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.long = source.stretched(max(1, min(LONG_CONTEXTS, source.contexts_in_longest)))
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
-        while True:
-            yield self.source.sample(random.integers(len(self.source), size=self.batch_size))
+        for step in itertools.count(1):
+            source, size = self.source, self.batch_size
+            if step % LONG_EVERY == 0 and self.long.n_tokens > source.n_tokens:
+                source, size = self.long, max(1, size // LONG_SHARE)
+            yield source.sample(random.integers(len(source), size=size))
 
 
 class WindowDataModule(lightning.LightningDataModule):
     """Endless random batches of a `WindowSource` for ``lightning.Trainer(max_steps=...)``.
 
+    Every fourth batch holds a quarter of the windows, of eight contexts each (fewer, if no series is that long): a
+    prediction speaks from the state of a whole history, so training has to see states older than one context.
+
     Parameters
     ----------
     source : WindowSource
-        Anything with ``len`` and ``sample(indices) -> Batch``.
+        Where the windows come from.
     batch_size : int
         Windows of a batch.
     seed : int

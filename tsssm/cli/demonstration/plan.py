@@ -35,5 +35,5 @@ class Plan:
     stream_hours: int = 200
 
 
-FULL = Plan(max_steps=300)
+FULL = Plan(max_steps=1500)
 QUICK = Plan(max_steps=30, time_budget=12.0, rows=10_000, windows=40, stream_hours=50)
