@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import make_frame, randomise
 
+from small_models import randomise
 from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive
 from tsssm.metrics import seasonal_scale
 

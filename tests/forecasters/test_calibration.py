@@ -71,7 +71,7 @@ def test_levels_between_the_trained_ones_are_interpolated():
     values = at_levels(quantiles, (0.1, 0.5, 0.9), (0.1, 0.3, 0.5, 0.7, 0.9))
     np.testing.assert_allclose(values, [[0.0, 0.5, 1.0, 2.0, 3.0]])
     np.testing.assert_allclose(at_levels(np.array([[7.0]]), (0.5,), (0.5, 0.5)), [[7.0, 7.0]])
-    with pytest.raises(ConfigError, match="sequence of numbers; got 0.5"):
+    with pytest.raises(ConfigError, match=r"sequence of numbers; got 0\.5"):
         at_levels(quantiles, (0.1, 0.5, 0.9), 0.5)
 
 

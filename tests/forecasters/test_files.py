@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_models import make_frame, randomise
 
 import tsssm
+from small_models import make_frame, randomise
 from tsssm import Forecaster, LinearForecaster, SeasonalNaive, Training
 from tsssm.errors import ConfigError, DataError, ModelFileError
 from tsssm.mixers import Mamba
@@ -183,11 +183,11 @@ def test_damage_is_told(saved):
     with pytest.raises(ModelFileError, match="sha256"):
         tsssm.load(saved)
     weights.unlink()
-    with pytest.raises(ModelFileError, match="weights.safetensors is missing"):
+    with pytest.raises(ModelFileError, match=r"weights\.safetensors is missing"):
         tsssm.load(saved)
     weights.write_bytes(whole)
     (saved / "config.json").write_text('{"format": "tsssm", "ver')
-    with pytest.raises(ModelFileError, match="config.json is damaged"):
+    with pytest.raises(ModelFileError, match=r"config\.json is damaged"):
         tsssm.load(saved)
 
 

@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import randomise
 
 import tsssm
+from small_models import randomise
 from tsssm import Forecaster
 
 CHECKS = (1, 10, 1_000, 100_000)

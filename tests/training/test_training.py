@@ -51,7 +51,7 @@ def test_a_plain_trainer_lowers_the_loss():
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    with pytest.warns(Warning):  # Lightning speaks of a missing validation loader
+    with pytest.warns(UserWarning, match="no `val_dataloader`"):
         trainer.fit(module, datamodule=WindowDataModule(source, batch_size=16))
     assert trainer.global_step == 40
     assert module.loss(batch).item() < 0.6 * before
@@ -150,7 +150,8 @@ class Stop(Callback):
     def on_train_batch_end(self, trainer, *rest):
         if trainer.global_step == 7:
             os.kill(os.getpid(), signal.SIGINT)
-model = MambaForecaster(6, max_steps=100_000, d_model=8, n_layers=1, verbose=False, training=Training(callbacks=(Stop(),)))
+training = Training(callbacks=(Stop(),))
+model = MambaForecaster(6, max_steps=100_000, d_model=8, n_layers=1, verbose=False, training=training)
 try:
     model.fit(np.sin(np.arange(500.0)))
 except KeyboardInterrupt:

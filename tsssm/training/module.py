@@ -62,7 +62,7 @@ class ForecastModule(lightning.LightningModule):
         self.register_buffer("step_weights", horizon_weights(network.horizon), persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Quantiles at every token in the scaler's units, (B, T, H, Q) float32; before `first_token` without meaning."""
+        """Quantiles at every token in the scaler's units, (B, T, H, Q); before `first_token` without meaning."""
         network = self.network
         context = batch.location.shape[1] * network.patch_length
         tokens = token_features(batch.values[:, :context], batch.covariates[:, :context], batch.location, batch.scale)

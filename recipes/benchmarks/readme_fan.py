@@ -1,13 +1,13 @@
 """Draw the README's picture: electricity demand of the untouched last fifth, forecast with its intervals.
 
-python docs/drawings/readme_fan.py
+python recipes/benchmarks/readme_fan.py
 """
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 
-matplotlib.use("agg")
+mpl.use("agg")
 import matplotlib.pyplot as plt
 
 import tsssm_datasets
@@ -23,7 +23,7 @@ def main() -> None:
     model.plot(y.loc[:CUTOFF], actual=y, ax=ax)
     ax.set_title("Hourly electricity demand, two days ahead, seven months after the training data end", fontsize=11)
     ax.set_ylabel("kW a client")
-    figure.savefig(Path(__file__).resolve().parents[1] / "images" / "fan.png")
+    figure.savefig(Path(__file__).resolve().parents[2] / "docs" / "images" / "fan.png")
 
 
 if __name__ == "__main__":
