@@ -112,6 +112,9 @@ def test_plot_and_text(fitted, frame, price):
     import matplotlib.pyplot as plt
 
     backtest = fitted.backtest(frame.iloc[:600], price, n_windows=4)
+    first = backtest.plot()
+    assert len(first.lines) >= 2
+    plt.close(first.figure)
     ax = backtest.plot("c")
     assert len(ax.lines) >= 2
     plt.close(ax.figure)

@@ -111,7 +111,7 @@ def test_a_mixer_of_ones_own(frame, tmp_path):
     np.testing.assert_allclose(stream.predict(), fitted.predict(), rtol=1e-4)
 
 
-def test_saving_replaces_a_model_and_nothing_else(model, frame, tmp_path):
+def test_saving_replaces_a_model_and_nothing_else(model, frame, tmp_path, monkeypatch):
     LinearForecaster(3, verbose=False).fit(frame).save(tmp_path / "model")
     model.save(tmp_path / "model")
     assert tsssm.load(tmp_path / "model").horizon == 5
@@ -124,6 +124,9 @@ def test_saving_replaces_a_model_and_nothing_else(model, frame, tmp_path):
     with pytest.raises(ModelFileError, match="is a file"):
         model.save(tmp_path / "file")
     assert (tmp_path / "papers" / "thesis.txt").read_text() == "years of work"
+    monkeypatch.chdir(tmp_path / "papers")
+    with pytest.raises(ModelFileError, match="not a saved model"):
+        model.save(".")
     (tmp_path / "empty").mkdir()
     model.save(tmp_path / "empty")
     assert tsssm.load(tmp_path / "empty").horizon == 5

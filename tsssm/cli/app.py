@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
+import os
 from typing import Annotated
 
 import typer
@@ -67,6 +66,6 @@ def main() -> None:
     The exit code is 0, 1 for an unexpected error (which shows its traceback), 2 for an error of the user's (one line
     on standard error) or 130 after Ctrl-C.
     """
-    if not sys.warnoptions:  # python -W shows them all the same
-        warnings.simplefilter("ignore")
+    # torch's threads wait by spinning otherwise, which starves them (and all else) on a machine with other work to do
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     typer.main.get_command(app).main(prog_name="tsssm")

@@ -227,7 +227,8 @@ class Backtest:
         """Draw each window's forecast and interval over the observations of one series (the first unless named)."""
         from tsssm.plotting import plot_backtest
 
-        return plot_backtest(self.forecasts, series=series, ax=ax)
+        chosen = _series_labels(self.table)[0] if series is None else series
+        return plot_backtest(self.forecasts, series=chosen, ax=ax)
 
     def __repr__(self) -> str:
         n_windows, n_series, horizon = self.windows.point.shape

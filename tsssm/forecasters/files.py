@@ -107,7 +107,7 @@ def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
     >>> bool((again.predict() == model.predict()).all())
     True
     """
-    folder, mixers = Path(path), tuple(mixers)
+    folder, mixers = Path(path).absolute(), tuple(mixers)
     if not folder.is_dir():
         raise ModelFileError(f"there is no folder {folder}")
     config = read_config(folder)

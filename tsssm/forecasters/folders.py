@@ -30,7 +30,7 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[Path]:
     OSError
         Of a full or read-only disk.
     """
-    target = Path(path)
+    target = Path(path).absolute()
     _refuse_foreign(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
