@@ -65,7 +65,7 @@ def test_fit_refuses_the_file(folder, file, message):
         (["--x", "weather"], "'weather'"),
         (["--freq", "D"], "'D'"),
         (["--forecaster", "linear", "--max-steps", 9], "--max-steps 9: linear does not train in steps"),
-        (["--max-steps", 0, "--seed", -1], "got 0; random_state must be an integer of at least 0; got -1"),
+        (["--max-steps", 0, "--seed", -1], "got 0; random_state must be an integer from 0 to 2**63 - 1; got -1"),
     ],
 )
 def test_fit_refuses_the_options(folder, options, message):

@@ -13,7 +13,7 @@ def test_series_begin_with_their_first_observation_and_lose_their_origin():
     panel = small_panel()
     assert panel.lengths.tolist() == [3, 4]
     assert panel.origins.tolist() == [5.0, 1e12]
-    np.testing.assert_array_equal(panel.series(0), np.array([0, np.nan, 3], np.float32))
+    np.testing.assert_array_equal(panel.series(0), np.array([0, np.nan, 3]))
     np.testing.assert_array_equal(panel.series(1), [0, 1, 2, 3])  # small steps on 1e12 are kept
 
 

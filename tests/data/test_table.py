@@ -59,8 +59,13 @@ def test_missing_values_of_nullable_columns_and_masked_arrays_are_nan():
 
 
 def test_large_values_are_kept():
-    values = [1e300, -1e300, 2**53 + 2, 1e12 + 0.5, 0, 1]
+    values = [1e29, -1e29, 2**53 + 2, 1e12 + 0.5, 0, 1]
     np.testing.assert_array_equal(read_table(series(values)).values[:, 0], values)
+
+
+def test_values_too_large_to_compute_with_are_refused():
+    with pytest.raises(DataError, match=r"beyond \+-1e\+30: -1e\+300 at 2024-01-01 01:00:00 \(1 in all\)"):
+        read_table(series([1.0, -1e300, 2.0, 3.0, 4.0, 5.0]))
 
 
 def test_the_table_is_a_copy_and_the_users_objects_stay_as_they_were():

@@ -19,7 +19,7 @@ def test_each_window_equals_predict_at_its_cutoff(fitted, frame, price, step):
         known = frame.loc[:cutoff]
         expected = fitted.predict_quantiles(known, price, levels=fitted.model_.spec.levels).iloc[:8]
         for name, rows in window.groupby("series"):
-            columns = [f"q{level:g}" for level in fitted.model_.spec.levels]
+            columns = [f"q{level!r}" for level in fitted.model_.spec.levels]
             scale = np.nanstd(frame[name])
             np.testing.assert_allclose(rows[columns] / scale, expected[name] / scale, atol=1e-5)
             np.testing.assert_array_equal(rows["y"], frame[name].loc[rows["time"]])
@@ -106,6 +106,33 @@ def test_intervals_cover_what_they_promise_on_steady_data():
     ):
         covered = model.fit(y.iloc[:4000]).backtest(y, n_windows=300).metrics["coverage_80"].iloc[0]
         assert 0.75 < covered < 0.85
+
+
+def test_names_that_are_tuples_and_one_named_all(frame):
+    y = frame[["a", "c"]].ffill().bfill()
+    y.columns = pd.MultiIndex.from_tuples([("north", "load"), ("south", "load")])
+    backtest = LinearForecaster(4, verbose=False).fit(y.iloc[:600]).backtest(y, n_windows=3)
+    assert set(backtest.forecasts["series"]) == set(y.columns)
+    assert len(backtest.metrics) == 3
+    named = y.set_axis(["all", "rest"], axis=1)
+    metrics = LinearForecaster(4, verbose=False).fit(named.iloc[:600]).backtest(named, n_windows=3).metrics
+    assert metrics.index.get_level_values("series").tolist() == ["all", "rest", "all series"]
+
+
+def test_missing_rows_with_covariates_where_a_clone_is_fitted(frame, price):
+    holes = frame.index[[50, 51, 640]]
+    model = Forecaster(4, gaps="mask", d_model=8, n_layers=1, max_steps=1, verbose=False)
+    y, x = frame["a"].drop(holes), price.drop(holes)
+    for refit in (False, True):
+        assert model.backtest(y, x, n_windows=2, refit=refit).metrics["MAE"].notna().all()
+
+
+def test_a_horizon_changed_after_fit_is_fitted_anew(frame):
+    y = frame["a"].ffill()
+    model = LinearForecaster(4, verbose=False).fit(y.iloc[:600]).set_params(horizon=10)
+    backtest = model.backtest(y, n_windows=3)
+    assert backtest.fitted_on == "what precedes the first cutoff"
+    assert backtest.horizon == 10
 
 
 def test_plot_and_text(fitted, frame, price):

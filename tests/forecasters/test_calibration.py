@@ -3,7 +3,7 @@ import pytest
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters.calibration import Calibration, fit_factors, fit_residuals
-from tsssm.forecasters.levels import at_levels, interval_levels
+from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
 
 LEVELS = np.array([0.1, 0.5, 0.75, 0.9])
 
@@ -71,8 +71,10 @@ def test_levels_between_the_trained_ones_are_interpolated():
     values = at_levels(quantiles, (0.1, 0.5, 0.9), (0.1, 0.3, 0.5, 0.7, 0.9))
     np.testing.assert_allclose(values, [[0.0, 0.5, 1.0, 2.0, 3.0]])
     np.testing.assert_allclose(at_levels(np.array([[7.0]]), (0.5,), (0.5, 0.5)), [[7.0, 7.0]])
-    with pytest.raises(ConfigError, match=r"sequence of numbers; got 0\.5"):
-        at_levels(quantiles, (0.1, 0.5, 0.9), 0.5)
+    for wrong in (0.5, [[0.1, 0.5]], "0.5", ["a"]):
+        with pytest.raises(ConfigError, match="sequence of numbers; got"):
+            read_levels(wrong)
+    assert read_levels(level / 10 for level in (1, 9)) == (0.1, 0.9)
 
 
 def test_interval_levels_are_central():

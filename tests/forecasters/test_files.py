@@ -214,6 +214,21 @@ def test_configurations_that_do_not_fit_are_refused(saved, change, message):
         tsssm.load(saved)
 
 
+def test_a_folder_of_the_users_beside_the_model_is_left_alone(model, saved):
+    saved.with_name("model.previous").mkdir()
+    (saved.with_name("model.previous") / "thesis.txt").write_text("years of work")
+    model.save(saved)
+    assert (saved.with_name("model.previous") / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("path", [("d_model",), ("horizon",), ("levels",), ("n_layers",), ("patch_length",)])
+@pytest.mark.parametrize("value", [-1, "many", None, [0.2, 3.0]])
+def test_any_damage_to_the_sizes_is_told(saved, path, value):
+    edit(saved, lambda c: c["model"]["spec"].update({path[0]: value}))
+    with pytest.raises(ModelFileError):
+        tsssm.load(saved)
+
+
 def test_places_without_a_model(tmp_path):
     with pytest.raises(ModelFileError, match="there is no folder"):
         tsssm.load(tmp_path / "nowhere")
@@ -222,9 +237,8 @@ def test_places_without_a_model(tmp_path):
 
 
 def test_an_interrupted_replacement_points_to_the_old_model(saved):
-    shutil.move(saved, saved.with_name("model.previous"))
-    saved.mkdir()
-    with pytest.raises(ModelFileError, match=r"the model before it is whole in .*model\.previous"):
+    shutil.move(saved, saved.with_name(".model.tsssm-previous"))
+    with pytest.raises(ModelFileError, match=r"the model before it is whole in .*\.model\.tsssm-previous"):
         tsssm.load(saved)
 
 

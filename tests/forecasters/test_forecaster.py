@@ -17,6 +17,7 @@ from sklearn.model_selection import ParameterGrid
 
 from small_models import make_frame, randomise
 from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive
+from tsssm.errors import ConfigError
 
 HOURS = pd.date_range("2024-01-01", periods=400, freq="h", name="when")
 WAVE = pd.Series(10 + np.sin(np.arange(400) * 2 * np.pi / 24), HOURS, name="load")
@@ -123,6 +124,77 @@ def test_small_steps_on_a_huge_level_are_not_lost():
     y = 1e12 + WAVE
     model = LinearForecaster(24, verbose=False).fit(y.iloc[:-24])
     np.testing.assert_allclose(model.predict() - 1e12, WAVE.iloc[-24:], atol=0.05)
+
+
+@pytest.mark.parametrize("first", [0.0, 1e12])
+def test_a_first_value_far_from_the_level_takes_no_digits(first):
+    y = 1e8 + WAVE
+    y.iloc[0] = first
+    model = LinearForecaster(24, verbose=False).fit(1e8 + WAVE.iloc[:-24])
+    np.testing.assert_allclose(model.predict(y.iloc[:-24]) - 1e8, WAVE.iloc[-24:], atol=0.05)
+
+
+def test_a_constant_covariate_that_moves_does_not_explode():
+    x = pd.DataFrame({"price": np.full(424, 0.1)}, pd.date_range(HOURS[0], periods=424, freq="h"))
+    model = randomise(Forecaster(5, **SMALL).fit(WAVE.iloc[:150], x.iloc[:150]))
+    moved = model.predict(X=x.iloc[150:] + 0.1)
+    assert np.abs(moved - WAVE.mean()).max() < 50
+
+
+def test_a_series_that_was_constant_in_training_does_not_widen_the_others():
+    frame = pd.DataFrame({"a": WAVE + np.random.default_rng(0).normal(size=400) / 10})
+    both = frame.assign(b=np.where(np.arange(400) < 370, 5.0, 6.0))
+    settings = {"quantiles": (0.1, 0.5, 0.9), **SMALL}
+    for forecaster in (LinearForecaster, MambaForecaster):
+        alone, beside = (forecaster(5, **settings).fit(y).predict_interval(coverage=0.8) for y in (frame, both))
+        width, widened = np.diff(alone.to_numpy()).mean(), np.diff(beside["a"].to_numpy()).mean()
+        assert widened < (3 if forecaster is LinearForecaster else 1.5) * width
+
+
+def test_a_validation_part_without_observations_is_said():
+    y = WAVE.copy()
+    y.iloc[-40:] = np.nan
+    for forecaster in (LinearForecaster(3, verbose=False), MambaForecaster(3, **SMALL)):
+        model = forecaster.fit(y)
+        assert "nothing is observed in it" in model.notes_[0]
+        interval = model.predict_interval()
+        assert (interval["upper"] > interval["lower"]).all()
+
+
+def test_divergence_is_told():
+    with pytest.raises(ConfigError, match="training diverged"):
+        MambaForecaster(3, **{**SMALL, "max_steps": 5}, learning_rate=1e30).fit(WAVE)
+
+
+def test_fits_in_threads_repeat_and_leave_the_process_as_it_was():
+    expected = MambaForecaster(4, **SMALL).fit(WAVE).predict()
+    before, filters, results = torch.get_rng_state(), list(warnings.filters), []
+    threads = [
+        threading.Thread(target=lambda: results.append(MambaForecaster(4, **SMALL).fit(WAVE).predict()))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for result in results:
+        pd.testing.assert_series_equal(result, expected)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert list(warnings.filters) == filters
+
+
+def test_torch_settings_of_the_caller_do_not_matter():
+    expected = MambaForecaster(4, **SMALL).fit(WAVE).predict()
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = MambaForecaster(4, **SMALL).fit(WAVE)  # its weights are drawn differently
+        assert np.isfinite(model.predict()).all()
+        assert next(model.model_.network.parameters()).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.inference_mode():
+        pd.testing.assert_series_equal(MambaForecaster(4, **SMALL).fit(WAVE).predict(), expected)
 
 
 def test_twenty_rows_train():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 
 import tsssm
 from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, Training
@@ -28,6 +29,8 @@ def with_value(value, row=7):
     [
         (Y.iloc[:0], "y is empty"),
         (with_value(np.inf), r"'load'.*inf.*2024-01-01 07:00:00"),
+        (with_value(1e31), r"'load'.*1e\+31 at\s+2024-01-01 07:00:00"),
+        (Y.where(Y.index == Y.index[0]), "two observed values"),
         (with_value(-np.inf), r"'load'.*-inf.*2024-01-01 07:00:00"),
         (Y.astype(str), "'load'.*text"),
         (Y > 0, "'load'.*bool"),
@@ -105,7 +108,8 @@ def test_covariates(x, message):
 
 
 def test_covariates_of_predict():
-    model = linear().fit(Y, X.iloc[:61])
+    small = MambaForecaster(3, d_model=8, n_layers=1, max_steps=1, verbose=False)
+    model = clone(small).fit(Y, X.iloc[:61])
     with pytest.raises(DataError, match="fit's X ends 1 steps past y"):
         model.predict()
     with pytest.raises(DataError, match="X is missing: the forecaster was fitted with price, open"):
@@ -115,10 +119,18 @@ def test_covariates_of_predict():
     with pytest.raises(DataError, match="lacks 2 of the 3 rows"):
         model.predict(X=X.iloc[:61])
     assert model.predict(X=X).index[0] == X.index[60]
+    small.fit(Y)
     with pytest.raises(DataError, match="fitted without covariates"):
-        linear().fit(Y).predict(Y, X)
+        small.predict(Y, X)
     with pytest.raises(DataError, match="fitted without covariates"):
-        linear().fit(Y).predict(X=X)
+        small.predict(X=X)
+
+
+def test_forecasters_without_a_network_take_covariates_and_say_that_they_do_not_use_them():
+    model = linear().fit(Y, X)
+    assert "X (price, open) is not used" in model.notes_[0]
+    pd.testing.assert_series_equal(model.predict(Y, X), linear().fit(Y).predict())
+    pd.testing.assert_series_equal(model.predict(), linear().fit(Y).predict())
 
 
 FAULTS = [
@@ -147,6 +159,13 @@ FAULTS = [
     ({"training": {}}, "training must be a tsssm.Training"),
     ({"training": Training(checkpoint_dir="runs")}, "checkpoints come with a later version"),
     ({"training": Training(weight_decay=-1)}, "weight_decay"),
+    ({"calendar": 5}, "calendar must be"),
+    ({"calendar": [["day"]]}, "calendar must be"),
+    ({"random_state": 2**70}, "random_state must be"),
+    ({"quantiles": (0.3, 0.3 + 1e-9)}, "must increase"),
+    ({"training": Training(strategy="nonsense")}, "training.strategy must be"),
+    ({"training": Training(callbacks=(5,))}, "training.callbacks must be"),  # type: ignore[arg-type]
+    ({"training": Training(warmup=5)}, "training.warmup must be"),
     ({"device": 0}, "device must be"),
     ({"device": "tpuu"}, 'device must be "auto", "cpu" or "cuda"; got \'tpuu\''),
     ({"training": Training(precision="half")}, "training.precision must be"),
@@ -212,8 +231,10 @@ def test_other_frequencies_and_kinds_of_index():
     model = linear().fit(Y)
     with pytest.raises(DataError, match="'h'"):
         model.predict(Y.asfreq("2h"))
-    with pytest.raises(DataError, match="without stamps"):
+    with pytest.raises(DataError, match=r"y has integers as stamps, .* fitted on datetimes without a zone"):
         model.predict(Y.to_numpy())
+    with pytest.raises(DataError, match="y has datetimes in UTC as stamps"):
+        model.predict(Y.tz_localize("UTC"))
     with pytest.raises(DataError):
         model.predict(Y.reset_index(drop=True))
 

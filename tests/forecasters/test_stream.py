@@ -149,6 +149,11 @@ def test_skipped_rows_are_refused_otherwise(frame):
         ("1.0", None, "no number"),
         (True, None, "True is no number"),
         ([1.0, 2.0], None, "needs 1 values"),
+        ([[1.0]], None, "no number"),
+        (1e31, None, "beyond"),
+        (10**400, None, "infinite"),
+        (pd.Series([1.0, 2.0], ["a", "a"]), None, "'a' is given twice"),
+        (1.0, "2124-03-13 12:00", "Check the stamp"),
         ({"b": 1.0}, None, "unknown series 'b'"),
         (pd.Series([1.0], ["b"]), None, "unknown series 'b'"),
         (1.0, pd.Timestamp("2024-03-13 12:00", tz="UTC"), "zone"),
@@ -180,6 +185,11 @@ def test_values_by_name_and_partial_rows(fitted, frame, price):
 def test_covariates_of_an_update_are_checked(fitted, X, message):
     with pytest.raises(StreamError, match=message):
         fitted.stream().update([1.0, 2.0, 3.0], X=X)
+
+
+def test_covariates_of_another_row_are_refused(fitted, price):
+    with pytest.raises(StreamError, match="X is of 2024-03-01 05:00:00, but the observation is of 2024-03-21 20:00:00"):
+        fitted.stream().update([1.0, 2.0, 3.0], X=price.iloc[[5]])
 
 
 def test_covariates_of_a_forecast_are_checked(fitted, price):

@@ -52,6 +52,8 @@ def read_input(
     DataError
         A file cannot be read, lacks a column, or both give the covariates of a stamp.
     """
+    if x_future is not None and not model.model_.spec.covariates:
+        raise DataError(f"--x-future {x_future}: the model was fitted without covariates. Leave it out.")
     if data is None:
         if targets:
             raise DataError(f"--target {targets[0]}: without --data, all series of fit are forecast. Leave it out.")

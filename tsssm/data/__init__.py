@@ -8,12 +8,13 @@ from tsssm.data.kind import Kind
 from tsssm.data.labels import label_from_json, label_to_json
 from tsssm.data.panel import Panel
 from tsssm.data.season import default_patch_length, default_season_length
-from tsssm.data.table import Table, read_table
+from tsssm.data.table import LARGEST, Table, read_table
 from tsssm.data.timeline import Timeline
 from tsssm.data.windows import WindowSource
 
 __all__ = [
     "CYCLES",
+    "LARGEST",
     "Batch",
     "Clock",
     "Covariates",

@@ -17,7 +17,7 @@ class Batch:
 
     Attributes
     ----------
-    values : Tensor, (B, T * P + H) float32
+    values : Tensor, (B, T * P + H) float64
         Context and what follows it, origin removed; NaN is unobserved, beyond the end, or held back for validation.
     covariates : Tensor, (B, T * P + H, C) float32
         Known in the future as well.

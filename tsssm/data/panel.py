@@ -19,9 +19,9 @@ class Panel:
 
     Attributes
     ----------
-    values : ndarray, (n_values,) float32
-        All series one after another, each with its origin removed (so that 1e12 + small is not lost in float32).
-        NaN is unobserved.
+    values : ndarray, (n_values,) float64
+        All series one after another, each with its origin removed. NaN is unobserved. In float32 a first value far
+        from the level, a counter's zero for example, would take the digits of all that follows.
     offsets : ndarray, (n_series + 1,) int64
         Series i is ``values[offsets[i]:offsets[i + 1]]``.
     origins : ndarray, (n_series,) float64
@@ -60,15 +60,15 @@ class Panel:
         >>> import numpy as np
         >>> panel = Panel.from_columns(np.array([[np.nan], [5.0], [7.0]]), np.zeros((3, 0)), ("load",))
         >>> panel.values, panel.origins, panel.lengths
-        (array([0., 2.], dtype=float32), array([5.]), array([2]))
+        (array([0., 2.]), array([5.]), array([2]))
         """
         rows, n_series = columns.shape
         observed = ~np.isnan(columns)
         first = np.where(observed.any(axis=0), observed.argmax(axis=0), rows) if rows else np.zeros(n_series, np.int64)
         origins = np.array([columns[f, i] if f < rows else 0.0 for i, f in enumerate(first)], dtype=np.float64)
-        parts = [(columns[f:, i] - origins[i]).astype(np.float32) for i, f in enumerate(first)]
+        parts = [columns[f:, i] - origins[i] for i, f in enumerate(first)]
         return cls(
-            values=np.concatenate(parts) if parts else np.zeros(0, np.float32),
+            values=np.concatenate(parts) if parts else np.zeros(0),
             offsets=np.concatenate([[0], np.cumsum(rows - first)]).astype(np.int64),
             origins=origins,
             covariates=np.ascontiguousarray(covariates, dtype=np.float32),
@@ -107,11 +107,11 @@ class Panel:
 
         Returns
         -------
-        ndarray, (n_windows, length) float32
+        ndarray, (n_windows, length) float64
         """
         positions = ends[:, None] + np.arange(-length, 0)
         inside = (positions >= 0) & (positions < self.lengths[series][:, None])
-        result = np.full(positions.shape, np.nan, np.float32)
+        result = np.full(positions.shape, np.nan)
         flat = self.offsets[series][:, None] + positions
         result[inside] = self.values[flat[inside]]
         return result

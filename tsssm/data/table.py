@@ -15,7 +15,9 @@ from tsssm.data.regular import regular_timeline
 from tsssm.data.timeline import Timeline
 from tsssm.errors import ConfigError, DataError
 
-__all__ = ["Table", "read_table"]
+__all__ = ["LARGEST", "Table", "read_table"]
+
+LARGEST = 1e30  # squares of larger values, and their float32, leave the range of numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,7 @@ def read_table(
         raise DataError(f"{what} is empty: it has no row. Give at least one observation.")
     timeline, rows = regular_timeline(index, freq, gaps, what)
     _refuse_infinite(given, kind.names, index, what)
+    _refuse_too_large(given, kind.names, index, what)
     values = given
     inserted = np.zeros(len(timeline), dtype=bool)
     if len(timeline) > len(given):
@@ -170,6 +173,16 @@ def _refuse_infinite(values: np.ndarray, names: tuple, index: pd.Index, what: st
         raise DataError(
             f"{_series_text(names[column], what)} has an infinite value: {values[row, column]} at {index[row]} "
             f"({int(infinite.sum())} in all). Replace infinite values by NaN (unobserved) or by numbers."
+        )
+
+
+def _refuse_too_large(values: np.ndarray, names: tuple, index: pd.Index, what: str) -> None:
+    large = np.abs(values) > LARGEST
+    if large.any():
+        row, column = np.argwhere(large)[0]
+        raise DataError(
+            f"{_series_text(names[column], what)} has a value beyond +-{LARGEST:g}: {values[row, column]} at "
+            f"{index[row]} ({int(large.sum())} in all). Give the series in a larger unit."
         )
 
 

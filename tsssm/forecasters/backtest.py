@@ -25,15 +25,15 @@ __all__ = ["Backtest", "Windows", "choose_cutoffs", "forecast_windows"]
 
 @dataclass(frozen=True)
 class Windows:
-    """Forecasts of every window and series, each series' origin removed; NaN where a series has not begun.
+    """Forecasts of every window and series; NaN where a series has not begun.
 
     Axes: W windows, S series, H steps, Q levels. `base` and `network` are None where the forecaster has no such part.
     """
 
-    point: np.ndarray  # (W, S, H) float32
+    point: np.ndarray  # (W, S, H)
     base: np.ndarray | None
     network: np.ndarray | None
-    quantiles: np.ndarray  # (W, S, H, Q) float32
+    spread: np.ndarray  # (W, S, H, Q) float32: quantiles minus point, most of the memory
 
     @classmethod
     def joined(cls, parts: list[Windows]) -> Windows:
@@ -43,7 +43,7 @@ class Windows:
             arrays = [getattr(part, name) for part in parts]
             return None if arrays[0] is None else np.concatenate(arrays)
 
-        return cls(join("point"), join("base"), join("network"), join("quantiles"))
+        return cls(join("point"), join("base"), join("network"), join("spread"))
 
 
 def choose_cutoffs(rows: int, horizon: int, n_windows: int, step: int | None) -> np.ndarray:
@@ -77,24 +77,26 @@ def forecast_windows(model: Model, panel: Panel, rows: np.ndarray, horizon: int)
     window, series = np.nonzero(ends > 0)
     cutoffs = Cutoffs(series, ends[window, series])
 
-    def empty(*last: int) -> np.ndarray:
-        return np.full((n_windows, n_series, horizon, *last), np.nan, np.float32)
+    def empty(*last: int, dtype: type = np.float64) -> np.ndarray:
+        return np.full((n_windows, n_series, horizon, *last), np.nan, dtype)
 
     has_base, has_network = model.base is not None, model.network is not None
     result = Windows(
         point=empty(),
         base=empty() if has_base else None,
         network=empty() if has_network else None,
-        quantiles=empty(len(model.spec.levels)),
+        spread=empty(len(model.spec.levels), dtype=np.float32),
     )
     if not len(window):
         return result
     for chunk, forecasts in forecast_chunks(model, panel, model.track(panel), cutoffs):
         where = window[chunk], series[chunk]
-        for name in ("point", "base", "network", "quantiles"):
+        result.spread[where] = (forecasts.quantiles - forecasts.point[..., None])[:, :horizon]
+        absolute = forecasts.moved(panel.origins[series[chunk]])
+        for name in ("point", "base", "network"):
             target = getattr(result, name)
             if target is not None:
-                target[where] = getattr(forecasts, name)[:, :horizon]
+                target[where] = getattr(absolute, name)[:, :horizon]
     return result
 
 
@@ -109,8 +111,6 @@ class Backtest:
     cutoffs : ndarray, (n_windows,) int64
         Rows known at each window.
     windows : Windows
-    origins : ndarray, (n_series,) float64
-        First observed value of each series, to be added to the windows' figures.
     levels : tuple of float
         Levels of the windows' quantiles.
     season_length : int
@@ -122,7 +122,6 @@ class Backtest:
     table: Table
     cutoffs: np.ndarray
     windows: Windows
-    origins: np.ndarray
     levels: tuple[float, ...]
     season_length: int
     fitted_on: str
@@ -138,9 +137,9 @@ class Backtest:
         rows = self.cutoffs[:, None] + np.arange(self.horizon)
         return self.table.values[rows].transpose(0, 2, 1)
 
-    def _absolute(self, values: np.ndarray) -> np.ndarray:
-        origins = self.origins.reshape(1, -1, *[1] * (values.ndim - 2))
-        return values.astype(np.float64) + origins
+    @property
+    def _quantiles(self) -> np.ndarray:
+        return self.windows.point[..., None] + self.windows.spread
 
     @property
     def _parts(self) -> dict[str, np.ndarray]:
@@ -148,7 +147,7 @@ class Backtest:
         named = {"both": windows.point, "base": windows.base, "network": windows.network}
         if windows.base is None or windows.network is None:
             named = {"both": windows.point}
-        return {name: self._absolute(values) for name, values in named.items() if values is not None}
+        return {name: values for name, values in named.items() if values is not None}
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -167,15 +166,18 @@ class Backtest:
         absolute = np.atleast_1d(seasonal_scale(known, season))
         squared = np.atleast_1d(seasonal_scale(known, season, power=2))
         names = _series_labels(self.table)
+        total = "all" if "all" not in names else "all series"
         rows = {}
         for part, point in self._parts.items():
             for i, name in enumerate(names):
                 rows[part, name] = self._row(point[:, [i]], absolute[[i]], squared[[i]], [i], part)
             if len(names) > 1:
-                rows[part, "all"] = self._row(point, absolute, squared, slice(None), part)
-        frame = pd.DataFrame.from_dict(rows, orient="index")
-        frame.index = pd.MultiIndex.from_tuples(list(rows), names=["part", "series"])
-        return frame
+                rows[part, total] = self._row(point, absolute, squared, slice(None), part)
+        index = pd.MultiIndex.from_arrays(
+            [[part for part, _ in rows], [str(n) if isinstance(n, tuple) else n for _, n in rows]],
+            names=["part", "series"],
+        )
+        return pd.DataFrame(list(rows.values()), index=index)
 
     def _row(self, point: np.ndarray, absolute: np.ndarray, squared: np.ndarray, series, part: str) -> dict[str, Any]:
         actual = self.actual[:, series]
@@ -186,7 +188,7 @@ class Backtest:
         row: dict[str, Any] = {name: _mean(values) for name, values in by_series.items()}
         row |= {"MAE": mae(actual, point), "RMSE": rmse(actual, point), "sMAPE": smape(actual, point)}
         if part == "both":
-            quantiles = self._absolute(self.windows.quantiles)[:, series]
+            quantiles = self._quantiles[:, series]
             low, high = _interval(self.levels)
             row["WQL"] = weighted_quantile_loss(actual, quantiles, self.levels)
             bounds = at_levels(quantiles, self.levels, (low, high))
@@ -207,20 +209,20 @@ class Backtest:
         index, names = self.table.timeline.index, _series_labels(self.table)
         rows = (self.cutoffs[:, None, None] + np.arange(horizon)).repeat(n_series, axis=1).ravel()
         columns: dict[str, object] = {
-            "series": np.tile(np.repeat(np.array(names, dtype=object), horizon), n_windows),
+            "series": np.tile(np.repeat(_labels(names), horizon), n_windows),
             "cutoff": index[np.repeat(self.cutoffs - 1, n_series * horizon)],
             "time": index[rows],
             "step": np.tile(np.arange(1, horizon + 1), n_windows * n_series),
             "y": self.actual.ravel(),
-            "point": self._absolute(self.windows.point).ravel(),
+            "point": self.windows.point.ravel(),
         }
         for part in ("base", "network"):
             values = getattr(self.windows, part)
             if values is not None:
-                columns[part] = self._absolute(values).ravel()
-        quantiles = self._absolute(self.windows.quantiles)
+                columns[part] = values.ravel()
+        quantiles = self._quantiles
         for k, level in enumerate(self.levels):
-            columns[f"q{level:g}"] = quantiles[..., k].ravel()
+            columns[f"q{level!r}"] = quantiles[..., k].ravel()
         return pd.DataFrame(columns)
 
     def plot(self, series=None, *, ax: Axes | None = None) -> Axes:
@@ -241,6 +243,14 @@ class Backtest:
 
 def _series_labels(table: Table) -> list:
     return ["y" if name is None else name for name in table.names]
+
+
+def _labels(names: list) -> np.ndarray:
+    """Names as one array, also where they are tuples."""
+    labels = np.empty(len(names), dtype=object)
+    for i, name in enumerate(names):
+        labels[i] = name
+    return labels
 
 
 def _mean(values) -> float:

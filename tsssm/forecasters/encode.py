@@ -16,7 +16,7 @@ from tsssm.network import ForecastNetwork, token_features
 
 __all__ = ["Piece", "encode", "hidden_at"]
 
-_TOKENS_AT_ONCE = 8192  # rows times tokens of one call: bounds the memory, whatever the length of the history
+_TOKENS_AT_ONCE = 8192  # rows times tokens of one call (one token a row at least): length does not cost memory
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def hidden_at(network: ForecastNetwork, panel: Panel, track: Track, cutoffs: Cut
     last = np.zeros(len(keys), dtype=np.int64)
     np.maximum.at(last, row, cutoffs.ends)
     token = count_tokens(last, patch) - 1 - (last[row] - cutoffs.ends) // patch
-    found = torch.empty(len(row), network.norm.weight.shape[0])
+    found = torch.empty(len(row), network.norm.weight.shape[0], dtype=torch.float32)
     for piece in encode(network, panel, track, keys // patch, last):
         here = np.flatnonzero((token >= piece.first) & (token < piece.first + piece.hidden.shape[1]))
         found[here] = piece.hidden[row[here], token[here] - piece.first]

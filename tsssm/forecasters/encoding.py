@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -126,12 +126,12 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     plain = {}
     for name, value in params.items():
         if isinstance(value, Training):
-            value = {k: v for k, v in asdict(value).items() if k != "callbacks"}
+            value = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "callbacks"}
         elif isinstance(value, type):
             value = find_mixer(value).name
         elif isinstance(value, np.generic):
             value = value.item()
-        elif isinstance(value, list | tuple | np.ndarray):
+        elif isinstance(value, Iterable) and not isinstance(value, str):
             value = [v.item() if isinstance(v, np.generic) else v for v in value]
         plain[name] = value
     return plain

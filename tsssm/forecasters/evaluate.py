@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 
 from tsssm.data import Table, read_covariates, read_table
@@ -48,8 +49,8 @@ def _read(forecaster: Forecaster, y: Any, X: Any) -> Table:
 
 
 def _trained_before(forecaster: Forecaster, table: Table, cutoff: int) -> bool:
-    """Whether everything the forecaster has seen lies before the first step to be scored."""
-    if not hasattr(forecaster, "training_end_"):
+    """Whether the forecaster, as it is set, was fitted on nothing but what precedes the first step to be scored."""
+    if not hasattr(forecaster, "training_end_") or forecaster.model_.spec.horizon != forecaster.horizon:
         return False
     last_known = table.timeline.index[cutoff - 1]
     try:
@@ -62,15 +63,19 @@ def _trained_before(forecaster: Forecaster, table: Table, cutoff: int) -> bool:
 
 
 def _fit_before(forecaster: Forecaster, table: Table, y: Any, X: Any, cutoff: int) -> Forecaster:
-    """A clone fitted on the rows before the cutoff; covariates are known in advance, so it gets all of X."""
-    if isinstance(y, np.ndarray):
-        past: Any = y[:cutoff]
-    else:
-        past = y[y.index < table.timeline.index[cutoff]]
+    """A clone fitted on the rows before the cutoff."""
+    past, past_x = _before(y, table, cutoff), None if X is None else _before(X, table, cutoff)
+    if isinstance(past, pd.DataFrame):
         begun = ~np.isnan(table.values[:cutoff]).all(axis=0)
-        if past.ndim == 2 and begun.any():
+        if begun.any():
             past = past.loc[:, begun]  # series that begin later are forecast as unseen ones
-    return clone(forecaster).fit(past, X, freq=table.timeline.freq)
+    return clone(forecaster).fit(past, past_x, freq=table.timeline.freq)
+
+
+def _before(data: Any, table: Table, cutoff: int) -> Any:
+    if isinstance(data, pd.Series | pd.DataFrame):
+        return data[data.index < table.timeline.index[cutoff]]
+    return data[:cutoff]
 
 
 def _windows(fitted: Forecaster, table: Table, X: Any, cutoffs: np.ndarray, horizon: int) -> Windows:
@@ -83,5 +88,4 @@ def _windows(fitted: Forecaster, table: Table, X: Any, cutoffs: np.ndarray, hori
 
 def _result(fitted: Forecaster, table: Table, cutoffs: np.ndarray, windows: Windows, fitted_on: str) -> Backtest:
     spec = fitted.model_.spec
-    origins = known_panel(fitted.model_, Known(table, np.zeros((len(table.timeline), len(spec.covariates))))).origins
-    return Backtest(table, cutoffs, windows, origins, spec.levels, spec.season_length, fitted_on)
+    return Backtest(table, cutoffs, windows, spec.levels, spec.season_length, fitted_on)

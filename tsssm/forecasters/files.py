@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tsssm.data import Kind, Timeline, label_from_json, label_to_json
-from tsssm.errors import ModelFileError
+from tsssm.errors import ConfigError, ModelFileError
 from tsssm.forecasters.encoding import (
     decode_known,
     decode_model,
@@ -24,7 +25,7 @@ from tsssm.forecasters.encoding import (
     encode_model,
     encode_params,
 )
-from tsssm.forecasters.folders import CONFIG, FORMAT, VERSION, file_digest, read_config, replaced_folder
+from tsssm.forecasters.folders import CONFIG, FORMAT, VERSION, file_digest, interruption, read_config, replaced_folder
 from tsssm.mixers import Mixer
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def save_stream(stream: Stream, path: str | PathLike) -> None:
         "output": stream._kind.to_json(),
         "timeline": _clock_timeline(stream).to_json(),
         "started": clock is not None,
+        "wall": None if clock is None or clock.wall is None else clock.wall.isoformat(),
     }
     with replaced_folder(path) as folder:
         _write(folder, config, {_WEIGHTS: weights, _STATE: dict(state.tensors())})
@@ -109,13 +111,15 @@ def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
     """
     folder, mixers = Path(path).absolute(), tuple(mixers)
     if not folder.is_dir():
-        raise ModelFileError(f"there is no folder {folder}")
+        raise ModelFileError(f"there is no folder {folder}.{interruption(folder)}")
     config = read_config(folder)
     files = {name: _read(folder / name, digest) for name, digest in _section(config, "files", folder).items()}
     try:
         decode = _load_forecaster if config["kind"] == "forecaster" else _load_stream
         return decode(config, files, mixers)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ConfigError, ModelFileError):
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise ModelFileError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
 
 
@@ -150,7 +154,12 @@ def _load_stream(config: dict, files: dict[str, dict[str, Tensor]], mixers: tupl
     timeline = Timeline.from_json(config["timeline"])
     if not config["started"]:
         timeline = timeline.slice(len(timeline), None)
-    return Stream(model, state, timeline, Kind.from_json(config["output"]), settings)
+    stream = Stream(model, state, timeline, Kind.from_json(config["output"]), settings)
+    if (
+        config["wall"] is not None and stream._clock is not None
+    ):  # the usual time of day of a row that a clock change moved
+        stream._clock = replace(stream._clock, wall=pd.Timestamp(config["wall"]))
+    return stream
 
 
 def _write(folder: Path, config: dict[str, Any], files: dict[str, dict[str, Tensor]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import torch
 
 from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, WindowSource, choose_cycles
-from tsssm.errors import DataError
+from tsssm.errors import ConfigError, DataError
 from tsssm.forecasters.calibration import Calibration, fit_factors, fit_residuals
 from tsssm.forecasters.forecast import forecast_chunks
+from tsssm.forecasters.known import kind_of_stamps
 from tsssm.forecasters.lengths import choose_lengths, season_length, training_lengths
 from tsssm.forecasters.model import CovariateScale, Model, Priors, Track, build_panel, covariate_rows, track
 from tsssm.forecasters.spec import ModelSpec
@@ -24,6 +26,7 @@ from tsssm.training import Schedule
 
 __all__ = ["Fit", "fit_model"]
 
+_turn = threading.Lock()
 _MAX_CALIBRATION_VALUES = 40_000_000  # cutoffs times steps times levels
 
 
@@ -53,7 +56,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class _Data:
-    """A panel, which part of it is learned from, and each series' deviation there."""
+    """A panel, which part of it is learned from, and each series' unit: its deviation there."""
 
     panel: Panel
     train_lengths: np.ndarray
@@ -100,6 +103,7 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
     bare = build_panel(table, np.zeros((0, 0)))
     horizon, frequency = int(settings["horizon"]), table.timeline.frequency
     train = training_lengths(bare.lengths, horizon, settings["validation_size"], table.names)
+    _refuse_silent(bare, train)
     longest = int(train.max())
     patch, tokens, lags = choose_lengths(
         longest, frequency, settings["patch_length"], settings["context_length"], table.names[int(train.argmax())]
@@ -118,10 +122,22 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
         n_layers=int(settings["n_layers"]),
         dropout=float(settings["dropout"]),
         cycles=cycles if mixer is not None else (),
-        covariates=columns,
+        covariates=columns if mixer is not None else (),
         frequency=frequency,
+        stamps=kind_of_stamps(table.timeline.index),
     )
     return spec, train
+
+
+def _refuse_silent(panel: Panel, train_lengths: np.ndarray) -> None:
+    """Something has to follow something else in the training part."""
+    seen = [int((~np.isnan(panel.series(i)[:length])).sum()) for i, length in enumerate(train_lengths)]
+    if max(seen) < 2:
+        name = panel.names[int(np.argmax(seen))]
+        raise DataError(
+            f"y needs two observed values or more in the training part of some series; the one with the most "
+            f"({name!r}) has {max(seen)}. Pass more observations, or lower validation_size."
+        )
 
 
 def _cycles(calendar: Any, timeline: Timeline, train_length: int) -> tuple[str, ...]:
@@ -134,24 +150,32 @@ def _cycles(calendar: Any, timeline: Timeline, train_length: int) -> tuple[str, 
 
 
 def _priors(panel: Panel, train_lengths: np.ndarray) -> tuple[Priors, np.ndarray]:
-    """Deviation of each series in its training part; a constant series counts as deviating by a millionth."""
-    deviation, level = np.ones(panel.n_series), np.ones(panel.n_series)
+    """Priors, and the unit in which each series counts in a fit.
+
+    A constant series is taken to deviate by a millionth of its level; where others vary, its unit is infinite, so
+    that a later move of such a series does not outweigh all others.
+    """
+    deviation, level = np.zeros(panel.n_series), np.ones(panel.n_series)
     for i, length in enumerate(train_lengths):
-        values = panel.series(i)[:length].astype(np.float64)
         if length:
+            values = panel.series(i)[:length]
             level[i] = abs(panel.origins[i] + np.nanmean(values))
-            deviation[i] = np.nanstd(values) or 1e-6 * level[i] or 1.0
+            deviation[i] = np.nanstd(values) if np.nanmax(values) > np.nanmin(values) else 0.0
+    varies = deviation > 0.0
+    unit = np.where(varies, deviation, np.inf)
+    deviation = np.where(varies, deviation, np.where(level > 0, 1e-6 * level, 1.0))
     known = (train_lengths > 0) & (level > 0)
     ratio = float(np.median(deviation[known] / level[known])) if known.any() else 1.0
     priors = Priors(dict(zip(panel.names, deviation.tolist())), ratio, float(np.median(deviation)))
-    return priors, deviation
+    return priors, unit if varies.any() else deviation
 
 
 def _covariate_scale(rows: np.ndarray) -> CovariateScale:
     if not rows.shape[1]:
         return CovariateScale(np.zeros(0), np.ones(0))
     deviation = np.nanstd(rows, axis=0)
-    return CovariateScale(np.nanmean(rows, axis=0), np.where(deviation > 0, deviation, 1.0))
+    constant = deviation <= 1e-9 * np.nanmax(np.abs(rows), axis=0)  # the rounding of a mean is no deviation
+    return CovariateScale(np.nanmean(rows, axis=0), np.where(constant, 1.0, deviation))
 
 
 def _with_future_calendar(timeline: Timeline, rows: np.ndarray, length: int) -> tuple[Timeline, np.ndarray]:
@@ -179,7 +203,8 @@ def _train(spec: ModelSpec, mixer: type[Mixer], data: _Data, settings: dict) -> 
         patch_length=spec.patch_length,
         horizon=spec.horizon,
     )
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+    # the random state and Lightning's log levels belong to the process: fits of several threads take turns
+    with _turn, torch.inference_mode(False), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         torch.manual_seed(settings["random_state"])
         network = spec.build_network(mixer, data.panel.n_covariates)
         result = train_network(
@@ -191,6 +216,11 @@ def _train(spec: ModelSpec, mixer: type[Mixer], data: _Data, settings: dict) -> 
             device=settings["device"],
             verbose=settings["verbose"],
         )
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+        raise ConfigError(
+            f"training diverged: weights are no finite numbers after {len(result.curve['loss'])} steps at "
+            f"learning_rate={settings['learning_rate']:g}. Lower learning_rate."
+        )
     return network, result.curve, result.interrupted
 
 
@@ -198,22 +228,21 @@ def _calibrate(fit: Fit, data: _Data) -> None:
     """Set the quantile factors (or residuals) from the validation part and report the errors there."""
     spec, panel = fit.model.spec, data.panel
     limit = max(64, _MAX_CALIBRATION_VALUES // (spec.horizon * len(spec.levels)))
-    first_target, last = data.train_lengths, panel.lengths
     cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
-    has_validation = len(cutoffs.series) > 0
+    target = _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
+    has_validation = bool(np.isfinite(target).any())
     if not has_validation:
         fit.notes.append(
-            "no series is long enough to spare a validation part: intervals are not calibrated on unseen data "
-            "and no error is reported"
+            "no series is long enough to spare a validation part, or nothing is observed in it: intervals are not "
+            "calibrated on unseen data and no error is reported"
         )
         cutoffs = training_cutoffs(data.train_lengths, 1, limit)
-        first_target, last = np.zeros_like(last), data.train_lengths
+        target = _targets(panel, cutoffs, spec.horizon, np.zeros_like(panel.lengths), data.train_lengths)
     levels = np.array(spec.levels)
     untouched = Calibration(factors=np.ones(spec.horizon))
     if fit.model.network is None:
         untouched = Calibration(residuals=np.zeros((spec.horizon, len(levels))))
     model = replace(fit.model, calibration=untouched)
-    target = _targets(panel, cutoffs, spec.horizon, first_target, last)
     unit = data.deviation[cutoffs.series][:, None]
     scale = data.track.at(panel, cutoffs.series, cutoffs.ends)[1][:, None]
     error, spread, parts = np.empty_like(target), np.empty((*target.shape, len(levels))), _PartErrors(data, cutoffs)
@@ -221,6 +250,7 @@ def _calibrate(fit: Fit, data: _Data) -> None:
         error[chunk] = target[chunk] - forecasts.point
         spread[chunk] = forecasts.quantiles - forecasts.point[..., None]
         parts.add(chunk, target[chunk], forecasts)
+    error[np.isinf(unit[:, 0])] = np.nan  # a series that was constant in training says nothing of the others
     if model.network is None:
         calibration = Calibration(residuals=fit_residuals(error / scale, levels))
     elif has_validation:
@@ -234,7 +264,7 @@ def _calibrate(fit: Fit, data: _Data) -> None:
 
 def _targets(panel: Panel, cutoffs: Cutoffs, horizon: int, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """What followed each cutoff, NaN outside positions first..last of its series, (n, horizon) float64."""
-    targets = panel.windows(cutoffs.series, cutoffs.ends + horizon, horizon).astype(np.float64)
+    targets = panel.windows(cutoffs.series, cutoffs.ends + horizon, horizon)
     positions = cutoffs.ends[:, None] + np.arange(horizon)
     inside = (positions >= first[cutoffs.series][:, None]) & (positions < last[cutoffs.series][:, None])
     return np.where(inside, targets, np.nan)

@@ -1,4 +1,8 @@
-"""Write a folder beside its place and move it there: a crash leaves the old or the new one, never half."""
+"""Write a folder beside its place and move it there: a crash leaves the old or the new one whole, never half.
+
+Folders cannot be exchanged in one step everywhere. A crash between the two moves leaves the old one under a hidden name
+beside its place, and `load` says where.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +46,24 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[Path]:
         if not target.exists():
             os.replace(new, target)
             return
-        previous = target.with_name(f"{target.name}.previous")
+        previous = previous_folder(target)
         shutil.rmtree(previous, ignore_errors=True)
         os.replace(target, previous)
         os.replace(new, target)
         shutil.rmtree(previous)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def previous_folder(target: Path) -> Path:
+    """Where a model waits while its successor takes its place."""
+    return target.with_name(f".{target.name}.tsssm-previous")
+
+
+def interruption(folder: Path) -> str:
+    """A sentence on the model that an interrupted save has left, if there is one."""
+    previous = previous_folder(folder)
+    return f" A save was interrupted: the model before it is whole in {previous}." if previous.is_dir() else ""
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -93,9 +108,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     file = folder / CONFIG
     if not file.is_file():
-        previous = folder.with_name(f"{folder.name}.previous")
-        hint = f" A save was interrupted: the model before it is whole in {previous}." if previous.is_dir() else ""
-        raise ModelFileError(f"{folder} has no {CONFIG}: it is no saved model.{hint}")
+        raise ModelFileError(f"{folder} has no {CONFIG}: it is no saved model.{interruption(folder)}")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from tsssm.errors import ConfigError, DataError, NotFittedError
 from tsssm.forecasters.fitting import fit_model
 from tsssm.forecasters.forecast import Forecasts, forecast_at
 from tsssm.forecasters.known import Known, known_panel, read_known, read_known_future
-from tsssm.forecasters.levels import at_levels, interval_levels
+from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.settings import check_settings
 from tsssm.linear import Cutoffs
@@ -247,8 +247,9 @@ class Forecaster(BaseEstimator):
         Parameters
         ----------
         y : optional
-            Newer data to forecast from, without fitting again; any history of one observation or more. Left out, the
-            data of fit are continued.
+            Newer data to forecast from, without fitting again; any history of one observation or more. A series of the
+            same name as in fit (of an array: at the same place) is taken to be the same one, another as unseen: that
+            decides the deviation it is thought to have at first. Left out, the data of fit are continued.
         X : optional
             Covariates, if the forecaster was fitted with any: of y and the horizon, or (without y) of the horizon.
         X_past
@@ -286,7 +287,7 @@ class Forecaster(BaseEstimator):
         DataFrame or ndarray
             Series -> one column a level; frame -> columns (series, quantile); array -> an extra last axis.
         """
-        wanted = tuple(self.quantiles if levels is None else levels)
+        wanted = read_levels(self.quantiles if levels is None else levels)
         known, quantiles = self._quantiles(y, X, wanted)
         return known.table.kind.quantiles(quantiles, wanted, known.table.timeline.future(len(quantiles)))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tsssm.data import Covariates, Panel, Table, Timeline, read_covariates, read_future_covariates, read_table
 from tsssm.errors import DataError
@@ -30,27 +31,49 @@ def read_known(y: Any, X: Any, model: Model, gaps: str, *, n_future: int = 0, al
     DataError
         y or X cannot be used, has another frequency than fit's, or X is missing or not expected.
     """
-    if isinstance(y, np.ndarray) and model.spec.frequency != "1":
-        raise DataError(
-            f"y is an array, without stamps, but the forecaster was fitted on the frequency {model.spec.frequency!r}. "
-            "Give y an index: pd.Series(y, index)."
-        )
-    table = read_table(y, freq=model.spec.frequency, gaps=gaps, allow_unobserved=allow_unobserved)
+    _refuse_other_stamps(y, model)
+    try:
+        table = read_table(y, freq=model.spec.frequency, gaps=gaps, allow_unobserved=allow_unobserved)
+    except DataError as error:
+        raise DataError(f"{error} (The forecaster was fitted on the frequency {model.spec.frequency!r}.)") from error
     columns = model.spec.covariates
     if not columns:
-        if X is not None:
-            raise DataError(
-                "X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X."
-            )
+        _refuse_unexpected(X, model)
         return Known(table, np.zeros((len(table.timeline) + n_future, 0)))
-    if X is None:
-        raise DataError(
-            f"X is missing: the forecaster was fitted with {', '.join(columns)}. Pass X for y and the horizon."
-        )
     if not len(table.timeline):
         return Known(table, np.zeros((0, len(columns))))
+    if X is None:
+        needed = "y and the horizon" if n_future else "y"
+        raise DataError(f"X is missing: the forecaster was fitted with {', '.join(columns)}. Pass X for {needed}.")
     x = read_covariates(X, table.timeline, n_future=n_future, columns=columns, inserted=table.inserted)
     return Known(table, x.values)
+
+
+def kind_of_stamps(index: pd.Index) -> str:
+    """ "integers", "periods", "datetimes without a zone" or "datetimes in <zone>"."""
+    if isinstance(index, pd.DatetimeIndex):
+        return "datetimes without a zone" if index.tz is None else f"datetimes in {index.tz}"
+    return "periods" if isinstance(index, pd.PeriodIndex) else "integers"
+
+
+def _refuse_other_stamps(y: Any, model: Model) -> None:
+    """Stamps of another kind or zone would shift the calendar; what is no table at all is left to `read_table`."""
+    index: Any = pd.RangeIndex(len(y)) if isinstance(y, np.ndarray) else getattr(y, "index", None)
+    numbers = isinstance(index, pd.Index) and pd.api.types.is_integer_dtype(index.dtype)
+    if not (isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or numbers):
+        return
+    seen = kind_of_stamps(index)
+    if seen != model.spec.stamps:
+        raise DataError(
+            f"y has {seen} as stamps, but the forecaster was fitted on {model.spec.stamps}. Give y such an index: "
+            "pd.Series(values, index), y.tz_localize(zone), y.tz_convert(zone) or y.to_timestamp()."
+        )
+
+
+def _refuse_unexpected(X: Any, model: Model) -> None:
+    """A forecaster without a network takes X and does not use it, so that all forecasters can be called alike."""
+    if X is not None and model.network is not None:
+        raise DataError("X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X.")
 
 
 def read_known_future(known: Known, X: Any, model: Model) -> Known:
@@ -63,10 +86,7 @@ def read_known_future(known: Known, X: Any, model: Model) -> Known:
     """
     rows, horizon, columns = len(known.table.timeline), model.spec.horizon, model.spec.covariates
     if not columns:
-        if X is not None:
-            raise DataError(
-                "X was given, but the forecaster was fitted without covariates. Leave it out, or fit with X."
-            )
+        _refuse_unexpected(X, model)
         return Known(known.table, np.zeros((rows + horizon, 0)))
     index = known.table.timeline.future(horizon)
     if X is not None:

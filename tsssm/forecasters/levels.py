@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tsssm.errors import ConfigError
 
-__all__ = ["at_levels", "interval_levels"]
+__all__ = ["at_levels", "interval_levels", "read_levels"]
 
 
 def at_levels(quantiles: np.ndarray, trained: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
@@ -28,20 +29,14 @@ def at_levels(quantiles: np.ndarray, trained: Sequence[float], wanted: Sequence[
     Raises
     ------
     ConfigError
-        A wanted level is no number or lies beyond the trained ones.
+        A wanted level lies beyond the trained ones.
 
     Examples
     --------
     >>> at_levels(np.array([1.0, 2.0, 4.0]), (0.1, 0.5, 0.9), (0.3, 0.9)).tolist()
     [1.5, 4.0]
     """
-    try:
-        levels = np.asarray(list(wanted), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ConfigError(f"levels must be a sequence of numbers; got {wanted!r}") from None
-    if not levels.size:
-        raise ConfigError("levels is empty; give at least one, 0.5 for example")
-    known = np.asarray(trained)
+    levels, known = np.asarray(wanted, dtype=np.float64), np.asarray(trained)
     outside = ~((levels >= known[0] - 1e-12) & (levels <= known[-1] + 1e-12))
     if outside.any():
         raise ConfigError(
@@ -52,6 +47,25 @@ def at_levels(quantiles: np.ndarray, trained: Sequence[float], wanted: Sequence[
     left = np.maximum(right - 1, 0)
     share = np.clip((levels - known[left]) / np.where(right > left, known[right] - known[left], 1.0), 0.0, 1.0)
     return quantiles[..., left] * (1.0 - share) + quantiles[..., right] * share
+
+
+def read_levels(levels: Any) -> tuple[float, ...]:
+    """Levels as a user gives them.
+
+    Raises
+    ------
+    ConfigError
+        They are no sequence of numbers, or there are none.
+    """
+    try:
+        values = np.asarray(list(levels), dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.zeros((0, 0))
+    if values.ndim != 1:
+        raise ConfigError(f"levels must be a sequence of numbers; got {levels!r}")
+    if not len(values):
+        raise ConfigError("levels is empty; give at least one, 0.5 for example")
+    return tuple(values.tolist())
 
 
 def interval_levels(coverage: float) -> tuple[float, float]:

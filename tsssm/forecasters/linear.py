@@ -12,7 +12,8 @@ class LinearForecaster(Forecaster):
 
     It maps the last 14 patches of values, minus their mean, to the horizon. It fits in seconds and has no random
     part. Intervals are empirical quantiles of the validation errors, in units of the series' recent deviation. Takes
-    the parameters of `Forecaster`; those of the network have no effect, and X is not used.
+    the parameters of `Forecaster`; those of the network have no effect (but `context_length`, a quarter of which is the
+    half-life of that deviation), and X is not used.
 
     Examples
     --------

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data import LARGEST
 from tsssm.errors import StreamError
 
-__all__ = ["read_observation", "read_row"]
+__all__ = ["read_observation", "read_row", "refuse_other_row"]
 
 
 def read_observation(value: Any, names: tuple[Hashable, ...]) -> np.ndarray:
@@ -23,17 +24,18 @@ def read_observation(value: Any, names: tuple[Hashable, ...]) -> np.ndarray:
         Unknown names, a wrong number of values, infinite values, or anything that is no number.
     """
     if isinstance(value, Mapping | pd.Series):
+        if isinstance(value, pd.Series) and not value.index.is_unique:
+            raise StreamError(f"series {value.index[value.index.duplicated()][0]!r} is given twice")
         given = dict(value.items())
         unknown = [name for name in given if name not in names]
         if unknown:
             raise StreamError(f"unknown series {unknown[0]!r}; this stream follows {_some(names)}")
         return np.array([_number(given.get(name, np.nan), name) for name in names])
-    if np.ndim(value) == 0:
-        value = [value]
-    values = list(value) if np.ndim(value) == 1 else None
-    if values is None or len(values) != len(names):
+    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    values = list(value) if listed else [value]
+    if len(values) != len(names):
         raise StreamError(
-            f"update needs {len(names)} values, one for each of {_some(names)}; got {_shape(value)}. "
+            f"update needs {len(names)} values, one for each of {_some(names)}; got {len(values)}. "
             "Pass a mapping by name to leave some out."
         )
     return np.array([_number(v, name) for v, name in zip(values, names)])
@@ -71,6 +73,12 @@ def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
     return row
 
 
+def refuse_other_row(X: Any, stamp: Any) -> None:
+    """Covariates in a frame carry a stamp, which must be that of the observation."""
+    if isinstance(X, pd.DataFrame) and isinstance(X.index, pd.DatetimeIndex | pd.PeriodIndex) and X.index[0] != stamp:
+        raise StreamError(f"X is of {X.index[0]}, but the observation is of {stamp}")
+
+
 def _flag(value: Any) -> Any:
     """Booleans are 0 and 1 among covariates, as in fit's X."""
     return int(value) if isinstance(value, bool | np.bool_) else value
@@ -79,16 +87,19 @@ def _flag(value: Any) -> Any:
 def _number(value: Any, name: Hashable) -> float:
     if value is pd.NA or value is None:
         return float("nan")
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real | np.floating | np.integer):
         raise StreamError(f"{name!r}: {value!r} is no number; NaN stands for unobserved")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
     if np.isinf(number):
         raise StreamError(f"{name!r}: the value is {number}; infinite values cannot be taken in, NaN is unobserved")
+    if abs(number) > LARGEST:
+        raise StreamError(f"{name!r}: {number} is beyond +-{LARGEST:g}; follow the series in a larger unit")
     return number
-
-
-def _shape(value: Any) -> str:
-    return f"{len(value)}" if np.ndim(value) == 1 else f"an array of shape {np.shape(value)}"
 
 
 def _some(names: tuple[Hashable, ...]) -> str:

@@ -11,7 +11,8 @@ class SeasonalNaive(Forecaster):
     """Forecast the value one season ago: what any forecaster should beat.
 
     Unobserved values are looked for up to four seasons back. Intervals are those of `LinearForecaster`. Takes the
-    parameters of `Forecaster`, of which `horizon`, `season_length`, `quantiles`, `gaps` and `validation_size` matter.
+    parameters of `Forecaster`, of which `horizon`, `season_length`, `quantiles`, `gaps` and `validation_size` matter,
+    and `context_length` and `patch_length` for the unit of the intervals.
 
     Examples
     --------

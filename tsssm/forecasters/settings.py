@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
+import pandas as pd
 import torch
 
 from tsssm.data import CYCLES
@@ -77,21 +78,20 @@ def _dropout(name: str, value: Any):
 
 
 def _quantiles(name: str, value: Any):
-    try:
-        levels = list(value)
-    except TypeError:
+    if isinstance(value, str) or not isinstance(value, Collection | pd.Series):
         yield f"{name} must be a sequence of levels between 0 and 1; got {value!r}"
         return
+    levels = list(value)
     if not levels or not all(_is_number(level) and 0 < level < 1 for level in levels):
         yield f"{name} must be levels between 0 and 1; got {value!r}"
-    elif any(b <= a for a, b in zip(levels, levels[1:])):
-        yield f"{name} must increase; got {value!r}"
+    elif any(b - a < 1e-6 for a, b in zip(levels, levels[1:])):
+        yield f"{name} must increase, by 1e-6 or more; got {value!r}"
 
 
 def _calendar(name: str, value: Any):
     if value is None or (isinstance(value, str) and value == "auto"):
         return
-    if isinstance(value, str) or not set(value) <= set(CYCLES):
+    if isinstance(value, str) or not isinstance(value, Iterable) or any(cycle not in CYCLES for cycle in value):
         yield f'{name} must be "auto", None or a sequence of {", ".join(map(repr, CYCLES))}; got {value!r}'
 
 
@@ -113,9 +113,18 @@ def _training(name: str, value: Any):
             yield f"{name}.{later}={getattr(value, later)!r}: checkpoints come with a later version; leave it out"
     for part in ("weight_decay", "warmup", "gradient_clip"):
         number = getattr(value, part)
-        if not (_is_number(number) and number >= 0):
-            yield f"{name}.{part} must be a number of at least 0; got {number!r}"
+        most = 1.0 if part == "warmup" else 1e9
+        if not (_is_number(number) and 0 <= number <= most):
+            yield f"{name}.{part} must be a number from 0 to {most:g}; got {number!r}"
+    if not isinstance(value.callbacks, tuple) or not all(hasattr(c, "on_train_batch_end") for c in value.callbacks):
+        yield f"{name}.callbacks must be a tuple of Lightning callbacks; got {value.callbacks!r}"
+    yield from _one_of("auto", "ddp", "ddp_fork", "ddp_spawn", "ddp_notebook")(f"{name}.strategy", value.strategy)
     yield from _one_of("32-true", "bf16-mixed", "16-mixed")(f"{name}.precision", value.precision)
+
+
+def _random_state(name: str, value: Any):
+    if not (_is_integer(value) and 0 <= value < 2**63):
+        yield f"{name} must be an integer from 0 to 2**63 - 1; got {value!r}"
 
 
 def _boolean(name: str, value: Any):
@@ -149,7 +158,7 @@ _CHECKS: dict[str, Callable] = {
     "time_budget": _time_budget,
     "training": _training,
     "device": _device,
-    "random_state": _integer(0),
+    "random_state": _random_state,
     "verbose": _boolean,
     "refit": _boolean,  # of `backtest`
 }

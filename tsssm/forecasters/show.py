@@ -32,7 +32,7 @@ def plot_fan(forecaster: Forecaster, y: Any, X: Any, *, actual: Any, series: Any
     history = pd.Series(table.values[-shown:, column], index=table.timeline.index[-shown:])
     frame = pd.DataFrame(quantiles[:, column], index=index, columns=list(model.spec.levels))
     title = None if table.names[column] is None or len(table.names) == 1 else str(table.names[column])
-    return plot_forecast(history, frame[0.5], frame, _actual(actual, column, index), title=title, ax=ax)
+    return plot_forecast(history, frame[0.5], frame, _actual(actual, table.names, column, index), title=title, ax=ax)
 
 
 def _column(names: tuple, series: Any) -> int:
@@ -43,11 +43,19 @@ def _column(names: tuple, series: Any) -> int:
     return names.index(series)
 
 
-def _actual(actual: Any, column: int, index: pd.Index) -> pd.Series | None:
+def _actual(actual: Any, names: tuple, column: int, index: pd.Index) -> pd.Series | None:
     if actual is None:
         return None
-    if isinstance(actual, np.ndarray):
-        values = actual.reshape(len(actual), -1)[: len(index), column]
+    if isinstance(actual, np.ndarray) and actual.size % len(names) == 0 and actual.ndim in (1, 2):
+        values = actual.reshape(-1, len(names))[: len(index), column]
         return pd.Series(values, index=index[: len(values)])
-    chosen = actual.iloc[:, column] if isinstance(actual, pd.DataFrame) else actual
-    return chosen[chosen.index.isin(index)]
+    if isinstance(actual, pd.DataFrame):
+        if names[column] not in actual.columns:
+            raise DataError(f"actual has no column {names[column]!r}; it has {actual.columns.tolist()[:10]!r}")
+        actual = actual[names[column]]
+    if not isinstance(actual, pd.Series):
+        raise DataError(f"actual must be a Series, a frame or an array of the forecast's steps; got {actual!r}")
+    chosen = actual[actual.index.isin(index)]
+    if not len(chosen):
+        raise DataError(f"actual has none of the forecast's stamps, {index[0]} to {index[-1]}")
+    return chosen

@@ -34,6 +34,8 @@ class ModelSpec:
         Columns of X, in order.
     frequency : str
         Of the time axis.
+    stamps : str
+        What its stamps are: "integers", "periods", "datetimes without a zone" or "datetimes in <zone>".
     """
 
     horizon: int
@@ -50,6 +52,7 @@ class ModelSpec:
     cycles: tuple[str, ...]
     covariates: tuple[str, ...]
     frequency: str
+    stamps: str
 
     @property
     def context_length(self) -> int:
@@ -66,7 +69,7 @@ class ModelSpec:
         return CausalScaler(half_life=self.context_length / 4)
 
     def build_network(self, mixer: type[Mixer], n_covariates: int) -> ForecastNetwork:
-        """A network of these sizes with fresh weights."""
+        """A network of these sizes with fresh weights, in float32 whatever torch's default."""
         return ForecastNetwork(
             mixer,
             patch_length=self.patch_length,
@@ -76,7 +79,7 @@ class ModelSpec:
             d_model=self.d_model,
             n_layers=self.n_layers,
             dropout=self.dropout,
-        )
+        ).float()
 
     def to_json(self) -> dict:
         """Plain values for ``config.json``."""

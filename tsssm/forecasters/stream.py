@@ -12,13 +12,16 @@ import pandas as pd
 
 from tsssm.data import Clock, Covariates, Kind, Timeline, calendar_row, read_future_covariates
 from tsssm.errors import ConfigError, DataError, StreamError
-from tsssm.forecasters.levels import at_levels, interval_levels
+from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
 from tsssm.forecasters.model import Model
-from tsssm.forecasters.observation import read_observation, read_row
+from tsssm.forecasters.observation import read_observation, read_row, refuse_other_row
 from tsssm.forecasters.stream_forecast import stream_forecast
 from tsssm.forecasters.stream_state import StreamState
 
 __all__ = ["Stream"]
+
+
+_MOST_SKIPPED = 10_000  # rows that one update may skip: more are a wrong stamp, and would take minutes
 
 
 class Stream:
@@ -98,6 +101,7 @@ class Stream:
         x = read_row(X, self._model.spec.covariates)
         with self._lock:
             clock, skipped = self._clock_at(time)
+            refuse_other_row(X, clock.last)
             state = self._state
             for k in range(skipped):
                 assert self._clock is not None
@@ -126,9 +130,9 @@ class Stream:
 
     def predict_quantiles(self, X: Any = None, *, levels: Sequence[float] | None = None):
         """Quantiles of the next steps; levels between the trained ones are interpolated."""
-        wanted = self._settings["quantiles"] if levels is None else levels
+        wanted = read_levels(self._settings["quantiles"] if levels is None else levels)
         _, quantiles, index = self._forecast(X)
-        return self._kind.quantiles(at_levels(quantiles, self._model.spec.levels, wanted), tuple(wanted), index)
+        return self._kind.quantiles(at_levels(quantiles, self._model.spec.levels, wanted), wanted, index)
 
     def predict_interval(self, X: Any = None, *, coverage: float = 0.9):
         """Central interval of the next steps: `lower` and `upper`."""
@@ -177,6 +181,11 @@ class Stream:
             steps = self._clock.steps_to(time)
         except DataError as error:
             raise StreamError(str(error)) from error
+        if steps > _MOST_SKIPPED:
+            raise StreamError(
+                f"{time} lies {steps} rows after {self._clock.last}, more than {_MOST_SKIPPED:,}. Check the stamp, or "
+                "start a new stream from recent data."
+            )
         if steps > 1 and self._settings["gaps"] != "mask":
             raise StreamError(
                 f"{steps - 1} rows are missing before {time}: the next expected stamp is {following.last}. "

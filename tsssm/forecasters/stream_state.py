@@ -42,7 +42,7 @@ class StreamState:
         The causal scaler's state.
     now : ndarray, (S, 2) float64
         Its location and scale after the last row.
-    values : ndarray, (S, kept) float32
+    values : ndarray, (S, kept) float64
         The last values, newest last, origin removed; NaN is unobserved.
     covariates : ndarray, (patch_length, C) float32
         Known-future inputs of the last rows.
@@ -84,10 +84,10 @@ class StreamState:
             age=np.zeros(n_series, np.int64),
             scaler=model.spec.scaler().initial_state(n_series),
             now=np.tile([0.0, 1.0], (n_series, 1)),
-            values=np.full((n_series, kept), np.nan, np.float32),
+            values=np.full((n_series, kept), np.nan),
             covariates=np.zeros((patch, n_covariates), np.float32),
             phases=tuple(network.initial_state(n_series) for _ in range(n_phases)) if network is not None else (),
-            hidden=torch.zeros(n_series, 0 if network is None else model.spec.d_model),
+            hidden=torch.zeros(n_series, 0 if network is None else model.spec.d_model, dtype=torch.float32),
             spoken=np.tile([0.0, 1.0], (n_series, 1)),
             since=np.zeros(n_series, np.int64),
         )
@@ -149,7 +149,7 @@ class StreamState:
         if new.any():
             origins = np.where(new, values, origins)
             prior = np.where(new, model.priors.of(self.names, np.nan_to_num(values)), prior)
-        relative = (values - origins).astype(np.float32)[:, None]
+        relative = (values - origins)[:, None]
         scaler = self.scaler.copy()
         now = np.concatenate(model.spec.scaler().advance(relative, prior, scaler), axis=1)
         state = replace(

@@ -91,9 +91,9 @@ def fit_ridge(panel: Panel, train_lengths: np.ndarray, deviation: np.ndarray, *,
     cutoffs = training_cutoffs(train_lengths, lags, _MAX_ROWS)
     x, y = _rows(panel, cutoffs, train_lengths, deviation, lags, horizon)
     held_out = validation_cutoffs(panel.lengths, train_lengths, horizon, _MAX_VALIDATION_ROWS)
-    if len(held_out.series) == 0:
-        return Ridge(_solve_all(x, y, 1e-2), 1e-2)
     x_val, y_val = _rows(panel, held_out, panel.lengths, deviation, lags, horizon, first_target=train_lengths)
+    if bool(torch.isnan(y_val).all() or torch.isnan(y).all()):
+        return Ridge(_solve_all(x, y, 1e-2), 1e-2)
     penalty = _choose_penalty(x, y, x_val, y_val)
     return Ridge(_solve_all(x, y, penalty), penalty)
 
@@ -134,18 +134,18 @@ def _solve(gram: Tensor, right: Tensor, penalty: float) -> Tensor:
 
 
 def _solve_all(x: Tensor, y: Tensor, penalty: float) -> Tensor:
+    weights = torch.zeros(x.shape[1], y.shape[1], dtype=x.dtype)  # of a step before any fitted one: the mean
     reached = (~torch.isnan(y)).any(dim=0)
-    steps = [
-        _solve(gram, right, penalty) for (gram, right), any_row in zip(_normal_equations(x, y), reached) if any_row
-    ]
-    steps += [steps[-1]] * (y.shape[1] - len(steps))
-    return torch.stack(steps, dim=1)
+    for h, (gram, right) in enumerate(_normal_equations(x, y)):
+        weights[:, h] = _solve(gram, right, penalty) if reached[h] else weights[:, max(h - 1, 0)]
+    return weights
 
 
 def _choose_penalty(x: Tensor, y: Tensor, x_val: Tensor, y_val: Tensor) -> float:
     """The penalty with the smallest mean absolute error on the validation rows, over up to 32 steps."""
-    reached = int((~torch.isnan(y)).any(dim=0).sum())
-    steps = np.unique(np.linspace(0, reached - 1, min(reached, _STEPS_TO_CHOOSE_BY)).astype(int))
+    reached = np.flatnonzero((~torch.isnan(y)).any(dim=0).numpy())
+    chosen = np.unique(np.linspace(0, len(reached) - 1, min(len(reached), _STEPS_TO_CHOOSE_BY)).astype(int))
+    steps = reached[chosen]
     error = torch.zeros(len(PENALTIES), dtype=torch.float64)
     for h, (gram, right) in zip(steps, _normal_equations(x, y[:, steps])):
         actual = y_val[:, h]

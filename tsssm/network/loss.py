@@ -10,7 +10,8 @@ __all__ = ["horizon_weights", "pinball_loss"]
 
 def horizon_weights(horizon: int) -> Tensor:
     """Weight of each step ahead, mean 1, (horizon,): even up to 200 steps, falling as (h + 1)^-1/2 beyond."""
-    weights = torch.ones(horizon) if horizon <= 200 else (torch.arange(horizon) + 1.0) ** -0.5
+    steps = torch.arange(1, horizon + 1, dtype=torch.float32)
+    weights = torch.ones_like(steps) if horizon <= 200 else steps**-0.5
     return weights / weights.mean()
 
 

@@ -85,7 +85,7 @@ class Interrupt(Callback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = signal.getsignal(signal.SIGINT)
+        previous = signal.getsignal(signal.SIGINT) or signal.default_int_handler  # None: set from outside Python
 
         def on_signal(number, frame) -> None:
             self.interrupted = True

@@ -23,7 +23,7 @@ class Training:
     precision : str
         "32-true", "bf16-mixed" or "16-mixed", as Lightning names them.
     strategy : str
-        Lightning's, for several devices.
+        "auto", "ddp", "ddp_fork", "ddp_spawn" or "ddp_notebook", as Lightning names them, for several devices.
     callbacks : tuple
         Further Lightning callbacks.
     checkpoint_dir, checkpoint_every, resume

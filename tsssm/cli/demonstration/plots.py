@@ -19,7 +19,7 @@ _DAYS = 10  # windows of the backtest plot
 
 def typical_window(result: Backtest) -> int:
     """The window whose mean absolute error is the median one: neither a lucky nor an unlucky day."""
-    errors = np.nanmean(np.abs(result.actual - result.windows.point - result.origins[:, None]), axis=(1, 2))
+    errors = np.nanmean(np.abs(result.actual - result.windows.point), axis=(1, 2))
     return int(np.argsort(errors)[len(errors) // 2])
 
 
@@ -47,7 +47,7 @@ def draw_plots(result: Backtest, y: pd.Series, units: str, folder: Path) -> list
     figure, (ax,) = new_figure()
     cutoff = int(result.cutoffs[chosen])
     window = forecasts[of_window == chosen].set_index("time")
-    quantiles = window[[f"q{level:g}" for level in result.levels]].set_axis(list(result.levels), axis=1)
+    quantiles = window[[f"q{level!r}" for level in result.levels]].set_axis(list(result.levels), axis=1)
     history = y.iloc[max(0, cutoff - _HISTORY) : cutoff].rename(f"{y.name} ({units})")
     plot_forecast(history, window["point"], quantiles, window["y"], title="A forecast of the next day", ax=ax)
     save_figure(figure, files[0])
