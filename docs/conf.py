@@ -31,16 +31,6 @@ html_title = "tsssm"
 html_show_copyright = False
 html_show_sphinx = False
 
-OPTIONAL = ("command_line", "benchmarks/*")  # entries of the index that some checkouts have no pages for
-
-
-def leave_out_missing_pages(app, docname: str, content: list[str]) -> None:
-    """Take those entries of the index out that no page answers to; Sphinx would warn of them."""
-    if docname == "index":
-        missing = [entry for entry in OPTIONAL if not any(Path(app.srcdir).glob(f"{entry}.md"))]
-        content[0] = "".join(line for line in content[0].splitlines(keepends=True) if line.strip() not in missing)
-
-
 def escape_bars(app, what: str, name: str, thing, options, lines: list[str]) -> None:
     """Keep |x|, an absolute value in the formulas of metrics, from being read as a substitution."""
     if name.startswith("tsssm.metrics."):
@@ -48,6 +38,5 @@ def escape_bars(app, what: str, name: str, thing, options, lines: list[str]) -> 
 
 
 def setup(app) -> None:
-    """Connect the two above."""
-    app.connect("source-read", leave_out_missing_pages)
+    """Connect the above."""
     app.connect("autodoc-process-docstring", escape_bars)

@@ -21,7 +21,7 @@ def main() -> None:
     model = MambaForecaster(HORIZON, max_steps=1500, verbose=False).fit(y.iloc[: int(0.8 * len(y))])
     figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained", dpi=120)
     model.plot(y.loc[:CUTOFF], actual=y, ax=ax)
-    ax.set_title("Hourly electricity demand, two days ahead, seven months after the training data end", fontsize=11)
+    figure.suptitle("Hourly electricity demand, two days ahead, six months after the training data end", fontsize=11)
     ax.set_ylabel("kW a client")
     figure.savefig(Path(__file__).resolve().parents[2] / "docs" / "images" / "fan.png")
 
