@@ -31,6 +31,7 @@ html_title = "tsssm"
 html_show_copyright = False
 html_show_sphinx = False
 
+
 def escape_bars(app, what: str, name: str, thing, options, lines: list[str]) -> None:
     """Keep |x|, an absolute value in the formulas of metrics, from being read as a substitution."""
     if name.startswith("tsssm.metrics."):
