@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 
 import tsssm_datasets
 from report import write_report
@@ -40,7 +41,10 @@ def main() -> None:
         errors[str(horizon)] = {
             "windows": windows,
             "backtest_seconds": round(seconds, 1),
-            **{part: [round(row["RMSE"] ** 2, 4), round(row["MAE"], 4)] for part, row in metrics.iterrows()},
+            **{
+                part: [round(float(row["RMSE"]) ** 2, 4), round(float(row["MAE"]), 4)]
+                for part, row in metrics.iterrows()
+            },
         }
         print(horizon, errors[str(horizon)])
     average = {
@@ -59,6 +63,10 @@ def main() -> None:
             "mse_mae_average": average,
         },
     )
+
+
+def mse_mae(row: pd.Series) -> list[float]:
+    return [round(float(row["RMSE"]) ** 2, 4), round(float(row["MAE"]), 4)]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,14 +11,13 @@ import torch
 
 from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, WindowSource, choose_cycles
 from tsssm.errors import ConfigError, DataError
-from tsssm.forecasters.calibration import Calibration, fit_factors, fit_residuals
-from tsssm.forecasters.forecast import forecast_chunks
+from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.known import kind_of_stamps
 from tsssm.forecasters.lengths import choose_lengths, season_length, training_lengths
-from tsssm.forecasters.model import CovariateScale, Model, Priors, Track, build_panel, covariate_rows, track
+from tsssm.forecasters.model import CovariateScale, Model, Priors, build_panel, covariate_rows, track
 from tsssm.forecasters.spec import ModelSpec
-from tsssm.linear import Cutoffs, Seasonal, fit_ridge, training_cutoffs, validation_cutoffs
-from tsssm.metrics import seasonal_scale
+from tsssm.forecasters.validation import FitData, validate
+from tsssm.linear import Seasonal, fit_ridge
 from tsssm.mixers import Mixer
 from tsssm.network import ForecastNetwork
 from tsssm.training import Schedule
@@ -27,7 +25,6 @@ from tsssm.training import Schedule
 __all__ = ["Fit", "fit_model"]
 
 _turn = threading.Lock()
-_MAX_CALIBRATION_VALUES = 40_000_000  # cutoffs times steps times levels
 
 
 @dataclass
@@ -54,16 +51,6 @@ class Fit:
     interrupted: bool = False
 
 
-@dataclass(frozen=True)
-class _Data:
-    """A panel, which part of it is learned from, and each series' unit: its deviation there."""
-
-    panel: Panel
-    train_lengths: np.ndarray
-    deviation: np.ndarray
-    track: Track
-
-
 def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixer: type[Mixer] | None, base) -> Fit:
     """Fit every part of a forecaster on the training part of `table`.
 
@@ -86,7 +73,7 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
     timeline = table.timeline.extend(len(rows) - len(table.timeline))
     timeline, rows = _with_future_calendar(timeline, rows, len(table.timeline) + spec.horizon)
     panel = build_panel(table, covariate_rows(spec, scale, timeline, rows))
-    data = _Data(panel, lengths, deviation, track(spec, priors, panel))
+    data = FitData(panel, lengths, deviation, track(spec, priors, panel))
 
     fit = Fit(Model(spec, None, _fit_base(spec, data), priors, scale, Calibration()))
     if spec.mixer is not None:
@@ -95,7 +82,9 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
         fit.model = replace(fit.model, network=network)
     elif columns:
         fit.notes.append(f"X ({', '.join(columns)}) is not used: a forecaster without a network looks at y alone")
-    _calibrate(fit, data)
+    validated = validate(fit.model, data)
+    fit.model, fit.validation = replace(fit.model, calibration=validated.calibration), validated.errors
+    fit.notes += validated.notes
     return fit
 
 
@@ -184,13 +173,13 @@ def _with_future_calendar(timeline: Timeline, rows: np.ndarray, length: int) -> 
     return timeline.extend(missing), np.concatenate([rows, np.full((missing, rows.shape[1]), np.nan)])
 
 
-def _fit_base(spec: ModelSpec, data: _Data):
+def _fit_base(spec: ModelSpec, data: FitData):
     if spec.base == "ridge":
         return fit_ridge(data.panel, data.train_lengths, data.deviation, lags=spec.lags, horizon=spec.horizon)
     return Seasonal(spec.season_length, spec.horizon) if spec.base == "seasonal" else None
 
 
-def _train(spec: ModelSpec, mixer: type[Mixer], data: _Data, settings: dict) -> tuple[ForecastNetwork, dict, bool]:
+def _train(spec: ModelSpec, mixer: type[Mixer], data: FitData, settings: dict) -> tuple[ForecastNetwork, dict, bool]:
     from tsssm.training import WindowDataModule, train_network
 
     source = WindowSource(
@@ -222,84 +211,3 @@ def _train(spec: ModelSpec, mixer: type[Mixer], data: _Data, settings: dict) -> 
             f"learning_rate={settings['learning_rate']:g}. Lower learning_rate."
         )
     return network, result.curve, result.interrupted
-
-
-def _calibrate(fit: Fit, data: _Data) -> None:
-    """Set the quantile factors (or residuals) from the validation part and report the errors there."""
-    spec, panel = fit.model.spec, data.panel
-    limit = max(64, _MAX_CALIBRATION_VALUES // (spec.horizon * len(spec.levels)))
-    cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
-    target = _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
-    has_validation = bool(np.isfinite(target).any())
-    if not has_validation:
-        fit.notes.append(
-            "no series is long enough to spare a validation part, or nothing is observed in it: intervals are not "
-            "calibrated on unseen data and no error is reported"
-        )
-        cutoffs = training_cutoffs(data.train_lengths, 1, limit)
-        target = _targets(panel, cutoffs, spec.horizon, np.zeros_like(panel.lengths), data.train_lengths)
-    levels = np.array(spec.levels)
-    untouched = Calibration(factors=np.ones(spec.horizon))
-    if fit.model.network is None:
-        untouched = Calibration(residuals=np.zeros((spec.horizon, len(levels))))
-    model = replace(fit.model, calibration=untouched)
-    unit = data.deviation[cutoffs.series][:, None]
-    scale = data.track.at(panel, cutoffs.series, cutoffs.ends)[1][:, None]
-    error, spread, parts = np.empty_like(target), np.empty((*target.shape, len(levels))), _PartErrors(data, cutoffs)
-    for chunk, forecasts in forecast_chunks(model, panel, data.track, cutoffs):
-        error[chunk] = target[chunk] - forecasts.point
-        spread[chunk] = forecasts.quantiles - forecasts.point[..., None]
-        parts.add(chunk, target[chunk], forecasts)
-    error[np.isinf(unit[:, 0])] = np.nan  # a series that was constant in training says nothing of the others
-    if model.network is None:
-        calibration = Calibration(residuals=fit_residuals(error / scale, levels))
-    elif has_validation:
-        calibration = Calibration(factors=fit_factors(error / unit, spread / unit[..., None], levels))
-    else:
-        calibration = untouched
-    fit.model = replace(fit.model, calibration=calibration)
-    if has_validation:
-        fit.validation = parts.report(spec.season_length)
-
-
-def _targets(panel: Panel, cutoffs: Cutoffs, horizon: int, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """What followed each cutoff, NaN outside positions first..last of its series, (n, horizon) float64."""
-    targets = panel.windows(cutoffs.series, cutoffs.ends + horizon, horizon)
-    positions = cutoffs.ends[:, None] + np.arange(horizon)
-    inside = (positions >= first[cutoffs.series][:, None]) & (positions < last[cutoffs.series][:, None])
-    return np.where(inside, targets, np.nan)
-
-
-class _PartErrors:
-    """Absolute errors of base, network and their mean, summed by series."""
-
-    def __init__(self, data: _Data, cutoffs: Cutoffs):
-        self.data, self.cutoffs = data, cutoffs
-        self.total: dict[str, np.ndarray] = {}
-        self.count = np.zeros(data.panel.n_series)
-
-    def add(self, chunk: slice, target: np.ndarray, forecasts) -> None:
-        series = self.cutoffs.series[chunk]
-        np.add.at(self.count, series, (~np.isnan(target)).sum(axis=1))
-        for name, point in (("base", forecasts.base), ("network", forecasts.network), ("both", forecasts.point)):
-            if point is not None:
-                total = self.total.setdefault(name, np.zeros(len(self.count)))
-                np.add.at(total, series, np.nansum(np.abs(target - point), axis=1))
-
-    def report(self, season: int) -> dict[str, dict[str, float]]:
-        """Mean absolute error over all targets, and scaled by each series' seasonal naive error in training."""
-        panel, lengths = self.data.panel, self.data.train_lengths
-        naive = np.array([_naive_scale(panel.series(i)[: lengths[i]], season) for i in range(panel.n_series)])
-        seen = self.count > 0
-        report = {}
-        for name, total in self.total.items():
-            scaled = total[seen] / self.count[seen] / naive[seen]
-            scaled = scaled[np.isfinite(scaled)]
-            mase = float(scaled.mean()) if len(scaled) else math.nan
-            report[name] = {"mae": float(total.sum() / self.count.sum()), "mase": mase}
-        return report
-
-
-def _naive_scale(values: np.ndarray, season: int) -> float:
-    scale = float(seasonal_scale(values.astype(np.float64), season)) if len(values) > season else math.nan
-    return scale or math.nan  # a series that repeats its season exactly has no scaled error
