@@ -41,10 +41,7 @@ def main() -> None:
         errors[str(horizon)] = {
             "windows": windows,
             "backtest_seconds": round(seconds, 1),
-            **{
-                part: [round(float(row["RMSE"]) ** 2, 4), round(float(row["MAE"]), 4)]
-                for part, row in metrics.iterrows()
-            },
+            **{part: mse_mae(row) for part, row in metrics.iterrows()},
         }
         print(horizon, errors[str(horizon)])
     average = {

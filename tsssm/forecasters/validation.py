@@ -77,7 +77,7 @@ def _calibrate(
     data: FitData,
     cutoffs: Cutoffs,
     target: np.ndarray,
-    report: Callable[[slice, np.ndarray, Forecasts], None],
+    report: Report,
 ) -> Calibration:
     """Fit the factors (or residuals) to the errors at these cutoffs; `report` sees each chunk of forecasts."""
     levels = np.array(model.spec.levels)
