@@ -19,9 +19,9 @@ class LinearForecaster(Forecaster):
     --------
     >>> import numpy as np
     >>> from tsssm import LinearForecaster
-    >>> y = np.sin(np.arange(300) * 2 * np.pi / 12)
+    >>> y = np.cos(np.arange(300) * 2 * np.pi / 12)
     >>> LinearForecaster(horizon=3, verbose=False).fit(y).predict().round(2)
-    array([0.  , 0.5 , 0.87])
+    array([1.  , 0.87, 0.5 ])
     """
 
     _own_mixer = None

@@ -50,7 +50,7 @@ class Stream:
     >>> stream = model.stream()
     >>> stream.update(float(np.sin(200.0)))
     >>> stream.predict().round(2)
-    array([-0.06, -0.92])
+    array([-0.06,  0.81])
     """
 
     def __init__(self, model: Model, state: StreamState, timeline: Timeline, kind: Kind, settings: Mapping[str, Any]):
