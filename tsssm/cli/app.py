@@ -66,6 +66,7 @@ def main() -> None:
     The exit code is 0, 1 for an unexpected error (which shows its traceback), 2 for an error of the user's (one line
     on standard error) or 130 after Ctrl-C.
     """
-    # torch's threads wait by spinning otherwise, which starves them (and all else) on a machine with other work to do
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch's threads (GNU OpenMP) spin long before they sleep, which starves them on a machine with other work to do;
+    # this much spinning is as fast on an idle one
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     typer.main.get_command(app).main(prog_name="tsssm")
