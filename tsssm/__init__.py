@@ -12,9 +12,12 @@ __getattr__, __dir__ = lazy_names(
         "MambaForecaster": "tsssm.forecasters.mamba",
         "SeasonalNaive": "tsssm.forecasters.seasonal_naive",
         "Training": "tsssm.training.settings",
+        "TransformerForecaster": "tsssm.forecasters.transformer",
+        "compare": "tsssm.comparison.compare",
         "load": "tsssm.forecasters.files",
+        "tune": "tsssm.tuning.tune",
     },
-    later=("Columns", "compare", "tune"),
+    later=("Columns",),
 )
 
 __all__ = [
@@ -23,5 +26,8 @@ __all__ = [
     "MambaForecaster",
     "SeasonalNaive",
     "Training",
+    "TransformerForecaster",
+    "compare",
     "load",
+    "tune",
 ]

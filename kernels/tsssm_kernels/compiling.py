@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 __all__ = ["compile_serial"]
 
 
-def compile_serial(function: Callable) -> Callable:
+def compile_serial(function: Callable, helpers: Sequence[ModuleType] = ()) -> Callable:
     """Compile a loop over arrays with ``numba.njit(nogil=True)``.
 
     No ``parallel=True``: none of Numba's threading layers is safe both for two calling threads and after a fork.
     The compiled code is cached beside the module; where neither that folder nor the user's cache folder can be
     written, it is compiled anew in each process.
+
+    Parameters
+    ----------
+    function : Callable
+        The loop, a function of a module (a closure would be cached but never found again).
+    helpers : sequence of modules, optional
+        Other modules whose code is compiled into it. Numba looks at the function's own file alone, and would go on
+        using what it compiled before a helper changed.
 
     Examples
     --------
@@ -28,6 +38,15 @@ def compile_serial(function: Callable) -> Callable:
     import numba
 
     try:
-        return numba.njit(function, nogil=True, cache=True)
+        compiled = numba.njit(function, nogil=True, cache=True)
     except RuntimeError:  # "no locator available": nowhere to cache
         return numba.njit(function, nogil=True)
+    if helpers:
+        index = compiled._cache._cache_file
+        index._source_stamp = (index._source_stamp, *(_stamp(helper) for helper in helpers))
+    return compiled
+
+
+def _stamp(module: ModuleType) -> tuple[float, int]:
+    status = os.stat(str(module.__file__))
+    return status.st_mtime, status.st_size

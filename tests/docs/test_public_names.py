@@ -9,6 +9,7 @@ import pytest
 
 PACKAGES = (
     "tsssm",
+    "tsssm.comparison",
     "tsssm.data",
     "tsssm.errors",
     "tsssm.forecasters",
@@ -18,6 +19,7 @@ PACKAGES = (
     "tsssm.network",
     "tsssm.plotting",
     "tsssm.training",
+    "tsssm.tuning",
     "tsssm_datasets",
     "tsssm_kernels",
     "tsssm_kernels.selective_scan",
@@ -29,6 +31,8 @@ ONE_LINE = "its one-line docstring is the whole of its definition"
 PART_OF_FIT = "a part of `fit`, tested by itself and used through LinearForecaster, which has an example"
 
 WITHOUT_EXAMPLE = {
+    "tsssm.comparison.Comparison": MADE_BY_OTHERS,
+    "tsssm.comparison.DieboldMariano": MADE_BY_OTHERS,
     "tsssm.data.Batch": MADE_BY_OTHERS,
     "tsssm.data.Covariates": MADE_BY_OTHERS,
     "tsssm.data.Panel": "its constructor for users, from_columns, has the example",
@@ -45,9 +49,10 @@ WITHOUT_EXAMPLE = {
     "tsssm.network.horizon_weights": ONE_LINE,
     "tsssm.network.token_features": IN_THE_PAGE,
     "tsssm.network.token_width": ONE_LINE,
-    "tsssm.training.Schedule": PART_OF_FIT,
-    "tsssm.training.TrainingResult": MADE_BY_OTHERS,
+    "tsssm.training.Checkpoints": PART_OF_FIT,
+    "tsssm.training.TrainingTask": PART_OF_FIT,
     "tsssm.training.WindowDataModule": IN_THE_PAGE,
+    "tsssm.training.search_schedule": PART_OF_FIT,
     "tsssm.training.train_network": "Forecaster.fit is its example; plain_trainer.md shows the way without it",
 }
 

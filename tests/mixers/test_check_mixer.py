@@ -139,6 +139,27 @@ class StretchesUnitGaps(Sound):
         return (y if time_gaps is None else 1.1 * y), state
 
 
+class InventsASetting(Sound):
+    @classmethod
+    def settings_for(cls, context_tokens):
+        return {"memory": context_tokens}
+
+
+class GrowsWithTheContext(Sound):
+    def __init__(self, d_model, *, layer_index=0, n_layers=1, memory=1):
+        super().__init__(d_model)
+        self.register_buffer("weights", torch.zeros(memory))
+
+    @classmethod
+    def settings_for(cls, context_tokens):
+        return {"memory": context_tokens}
+
+
+class SharesItsChannelMixer(Sound):
+    def channel_mixer(self):
+        return self
+
+
 BROKEN = {
     NonCausal: "step by step equals the whole sequence",
     LeaksAcrossBatch: "series in another order|one series of a batch",
@@ -155,6 +176,9 @@ BROKEN = {
     DrawsNoise: "leave the state|the same input gives|a deep copy",  # too faint for all but the exact comparisons
     FullPrecisionOnly: "shape and dtype of its input",
     StretchesUnitGaps: "time gaps of one",
+    InventsASetting: r"settings of the constructor, not \['memory'\]",
+    GrowsWithTheContext: "settings_for changes no shape",
+    SharesItsChannelMixer: "channel mixer shares no parameter",
 }
 
 
@@ -203,7 +227,7 @@ def test_find_mixer_by_name_and_class():
 
 
 def test_unknown_mixers_are_refused():
-    with pytest.raises(ConfigError, match=r"mixer='mambo' is not known; known are \['mamba'"):
+    with pytest.raises(ConfigError, match=r"mixer='mambo' is not known; known are \['attention', 'mamba'"):
         find_mixer("mambo")
     with pytest.raises(ConfigError, match=r"mixer takes subclasses of tsssm.mixers.Mixer; got <class 'int'>"):
         find_mixer(int)

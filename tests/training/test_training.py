@@ -15,7 +15,7 @@ from tsssm import MambaForecaster
 from tsssm.data import Panel, WindowSource
 from tsssm.mixers import Mamba
 from tsssm.network import CausalScaler, ForecastNetwork
-from tsssm.training import ForecastModule, Training, WindowDataModule
+from tsssm.training import ForecastModule, Schedule, Training, WindowDataModule
 from tsssm.training.module import parameter_groups
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -27,7 +27,7 @@ def make_module(max_steps=40):
     network = ForecastNetwork(
         Mamba, patch_length=6, n_covariates=0, horizon=6, levels=LEVELS, d_model=8, n_layers=1, dropout=0.0
     )
-    return ForecastModule(network, LEVELS, learning_rate=1e-2, max_steps=max_steps)
+    return ForecastModule(network, LEVELS, Schedule.cosine(max_steps, 1e-2))
 
 
 def make_source():
@@ -87,7 +87,7 @@ def test_what_precedes_the_series_changes_nothing():
 
 def test_the_schedule_warms_up_and_falls_to_zero():
     module = make_module(max_steps=100)
-    factors = [module.learning_rate_factor(step) for step in range(101)]
+    factors = [module.schedule.factor(step) for step in range(101)]
     assert factors[0] == pytest.approx(0.2)
     assert max(factors) == pytest.approx(1.0)
     assert int(np.argmax(factors)) in (4, 5)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tsssm.cli.backtest import backtest
+from tsssm.cli.compare import compare
 from tsssm.cli.datasets import datasets
 from tsssm.cli.demo import demo
 from tsssm.cli.fit import fit
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # an unexpected error shows Python's own traceback
     rich_markup_mode=None,
 )
-for command in (demo, fit, predict, backtest, datasets):
+for command in (demo, fit, predict, backtest, compare, datasets):
     app.command()(command)
 
 

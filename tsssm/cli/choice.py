@@ -10,13 +10,15 @@ from tsssm.errors import ConfigError
 if TYPE_CHECKING:
     from tsssm.forecasters import Forecaster
 
-__all__ = ["make_forecaster"]
+__all__ = ["make_compared", "make_forecaster"]
+
+_NETWORKS = (ForecasterName.MAMBA, ForecasterName.TRANSFORMER)
 
 
 def make_forecaster(
     name: ForecasterName, horizon: int, *, gaps: str, seed: int, max_steps: int | None, verbose: bool
 ) -> Forecaster:
-    """An unfitted forecaster.
+    """An unfitted forecaster; a transformer has mamba's number of parameters.
 
     Parameters
     ----------
@@ -40,12 +42,48 @@ def make_forecaster(
     >>> make_forecaster(ForecasterName.LINEAR, 24, gaps="refuse", seed=0, max_steps=None, verbose=False)
     LinearForecaster(horizon=24, verbose=False)
     """
-    from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive
+    from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, TransformerForecaster
 
-    if name == ForecasterName.MAMBA:
+    if name in _NETWORKS:
         own = {} if max_steps is None else {"max_steps": max_steps}
-        return MambaForecaster(horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)
+        mamba = MambaForecaster(horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)
+        return mamba if name == ForecasterName.MAMBA else TransformerForecaster.matched_to(mamba)
     if max_steps is not None:
         raise ConfigError(f"--max-steps {max_steps}: {name} does not train in steps. Leave it out.")
     chosen = LinearForecaster if name == ForecasterName.LINEAR else SeasonalNaive
     return chosen(horizon, gaps=gaps, random_state=seed, verbose=verbose)
+
+
+def make_compared(names: str, horizon: int, *, gaps: str, seed: int, max_steps: int | None) -> dict[str, Forecaster]:
+    """Unfitted forecasters by name; `max_steps` goes to those with a network.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown or comes twice, or none has a network that `max_steps` could be for.
+
+    Examples
+    --------
+    >>> list(make_compared("linear, seasonal-naive", 24, gaps="refuse", seed=0, max_steps=None))
+    ['linear', 'seasonal-naive']
+    """
+    chosen = [name.strip() for name in names.split(",")]
+    allowed = [str(name) for name in ForecasterName]
+    unknown = [name for name in chosen if name not in allowed]
+    if unknown or len(set(chosen)) < len(chosen):
+        raise ConfigError(
+            f"--models must be distinct names among {', '.join(allowed)}, parted by commas; got {names!r}"
+        )
+    if max_steps is not None and not set(chosen) & set(_NETWORKS):
+        raise ConfigError(f"--max-steps {max_steps}: none of {names} trains in steps. Leave it out.")
+    return {
+        name: make_forecaster(
+            ForecasterName(name),
+            horizon,
+            gaps=gaps,
+            seed=seed,
+            max_steps=max_steps if name in _NETWORKS else None,
+            verbose=True,
+        )
+        for name in chosen
+    }

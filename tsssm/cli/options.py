@@ -26,6 +26,7 @@ class ForecasterName(StrEnum):
     """The forecasters by their names on the command line."""
 
     MAMBA = "mamba"
+    TRANSFORMER = "transformer"
     LINEAR = "linear"
     SEASONAL_NAIVE = "seasonal-naive"
 
@@ -65,7 +66,8 @@ XColumns = Annotated[
 ]
 ForecasterChoice = Annotated[ForecasterName, typer.Option("--forecaster", help="Which forecaster to fit.")]
 MaxSteps = Annotated[
-    int | None, typer.Option("--max-steps", metavar="N", help="Training steps of mamba. Default: the forecaster's own.")
+    int | None,
+    typer.Option("--max-steps", metavar="N", help="Training steps of a network. Default: the forecaster's own."),
 ]
 GapsChoice = Annotated[Gaps, typer.Option("--gaps", help="Missing rows are an error, or (mask) count as unobserved.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed and data give the same forecasts.")]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import as_datetimes, is_cftime, lacks_weeks
 from tsssm.data.frequency import DAY_SECONDS, mean_step_seconds
 from tsssm.data.timeline import Timeline
 
@@ -42,7 +43,8 @@ def choose_cycles(timeline: Timeline, n_train_rows: int) -> tuple[str, ...]:
     """Choose the cycles that a frequency can express and the training rows cover three times.
 
     With less than that a network learns the dates by heart. A cycle needs two steps or more; the month enters for
-    daily steps alone. Integers have no calendar.
+    daily steps alone. Integers have no calendar,
+    nor have calendars with a 30 February; one without leap years has no weeks.
 
     Parameters
     ----------
@@ -63,13 +65,16 @@ def choose_cycles(timeline: Timeline, n_train_rows: int) -> tuple[str, ...]:
     ('day', 'week')
     """
     seconds = mean_step_seconds(timeline.frequency)
-    if seconds is None:
+    if seconds is None or timeline.calendar_stamps() is None:
         return ()
     step = seconds / DAY_SECONDS  # days
     return tuple(
         cycle
         for cycle, days in _DAYS.items()
-        if step * 2 <= days and n_train_rows * step >= TIMES_SEEN * days and (cycle != "month" or 1 <= step < 2)
+        if step * 2 <= days
+        and n_train_rows * step >= TIMES_SEEN * days
+        and (cycle != "month" or 1 <= step < 2)
+        and not (cycle == "week" and lacks_weeks(timeline.index))
     )
 
 
@@ -129,6 +134,8 @@ def calendar_row(stamp: Any, cycles: Sequence[str]) -> np.ndarray:
     """
     if isinstance(stamp, pd.Period):
         stamp = stamp.start_time
+    elif is_cftime(stamp) and (dates := as_datetimes([stamp])) is not None:
+        stamp = dates[0]
     return np.array(list(_waves(_phases_of_one(stamp, cycles), cycles)), dtype=np.float32)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import is_cftime
 from tsssm.data.grid import Frequency, Stamp, counts_elapsed_time, localize, stamps_between, stamps_from, wall_time
 from tsssm.data.stamps import read_stamp
 from tsssm.errors import DataError
@@ -21,7 +22,7 @@ class Clock:
 
     Attributes
     ----------
-    last : pd.Timestamp, pd.Period or int
+    last : pd.Timestamp, pd.Period, int or a date of cftime
         The last stamp.
     freq : offset or int
         The step.
@@ -50,7 +51,7 @@ class Clock:
     def at_end_of(cls, index: pd.Index, freq: Frequency) -> Clock:
         """Return the clock that stands at the last stamp of a regular index of one stamp or more."""
         last: Stamp = _element(index, -1)
-        like: Any = index[:0]
+        like: Any = index[-1:] if is_cftime(index) else index[:0]  # an empty one would not know its calendar
         if not _keeps_local_time(like, freq):
             return cls(last, freq, like)
         # the stamp before says the usual time of day if the last was moved by a change of clocks
@@ -101,7 +102,7 @@ class Clock:
         if isinstance(self.last, int):
             steps, rest = divmod(stamp - self.last, self.freq)
             return None if rest else steps
-        if counts_elapsed_time(self.freq):
+        if counts_elapsed_time(self.freq) and not is_cftime(stamp):
             steps, elapsed = divmod(stamp - self.last, pd.Timedelta(self.freq))
             return None if elapsed else int(steps)
         if stamp == self.next_stamp():
@@ -111,6 +112,8 @@ class Clock:
         return len(grid) - 1 if grid[-1] == stamp else None
 
     def _shifted(self, steps: int) -> Stamp:
+        if is_cftime(self.last):
+            return stamps_from(self.last, steps + 1, self.freq, self.like)[-1]
         if isinstance(self.last, pd.Period):
             return self.last + steps  # counts in steps of the period's own frequency, "2M" included
         return self.last + self.freq * steps

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import joined
 from tsssm.data.grid import stamps_between
+from tsssm.data.gridded_covariates import shared_columns
 from tsssm.data.numeric import array_values, check_numbers, frame_values
 from tsssm.data.stamps import check_index, check_same_kind
+from tsssm.data.time_dimension import is_xarray
 from tsssm.data.timeline import Timeline
 from tsssm.errors import DataError
 
@@ -55,8 +58,9 @@ def read_covariates(
     Parameters
     ----------
     X
-        A frame or Series over the same kind of stamps as y, or an array (rows,) or (rows, features) whose first row
-        belongs to the first row of y. Booleans count as 0 and 1. More rows and columns than needed are fine.
+        A frame, Series, DataArray or Dataset over the same kind of stamps as y, or an array (rows,) or (rows, features)
+        whose first row belongs to the first row of y. Booleans count as 0 and 1. More rows and columns than needed are
+        fine.
     timeline
         The time axis of y.
     n_future
@@ -106,7 +110,8 @@ def read_future_covariates(X: Any, future_index: pd.Index, columns: Sequence[str
     Parameters
     ----------
     X
-        A frame or Series that has these stamps (more are fine), or an array whose first rows are those of the forecast.
+        A frame, Series, DataArray or Dataset that has these stamps (more are fine), or an array whose first rows are
+        those of the forecast.
     future_index
         The stamps.
     columns
@@ -175,9 +180,11 @@ def _first_rows(values: np.ndarray, needed: pd.Index) -> np.ndarray:
 
 def _as_frame(X: Any, columns: Sequence[str] | None) -> pd.DataFrame:
     """Return a frame with the wanted columns under their names as text, all of them numbers."""
+    X = shared_columns(X) if is_xarray(X) else X
     if not isinstance(X, (pd.Series, pd.DataFrame)):
         raise DataError(
-            f"X is a {type(X).__name__}, which is not supported. Give a pandas frame or Series, or a numpy array."
+            f"X is a {type(X).__name__}, which is not supported. Give a pandas frame or Series, a numpy array, "
+            "or a DataArray or Dataset along time."
         )
     frame = X.to_frame("0" if X.name is None else X.name) if isinstance(X, pd.Series) else X
     _refuse_no_columns(frame.shape[1])
@@ -207,7 +214,7 @@ def _and_beyond(needed: pd.Index, index: pd.Index, timeline: Timeline) -> pd.Ind
         return needed
     start = clock.last if clock.wall is None else clock.wall
     last = int(index[-1]) if isinstance(clock.last, int) else index[-1]
-    return needed.append(stamps_between(start, last, timeline.freq, clock.like)[1:])
+    return joined(needed, stamps_between(start, last, timeline.freq, clock.like)[1:])
 
 
 def _select(frame: pd.DataFrame, needed: pd.Index, exempt: np.ndarray) -> Covariates:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from tsssm.data.cftime_axis import is_cftime
+from tsssm.data.cftime_frequency import knows_frequency
 from tsssm.data.grid import Frequency, counts_elapsed_time, stamps_from, wall_time
 from tsssm.errors import DataError
 
@@ -48,6 +50,8 @@ def parse_frequency(freq: Any, index: pd.Index) -> Frequency:
         return _parse_offset(freq)
     if isinstance(index, pd.PeriodIndex):
         return _parse_period(freq, index)
+    if is_cftime(index):
+        return _parse_cftime(freq)
     return _parse_step(freq)
 
 
@@ -64,6 +68,9 @@ def frequency_name(freq: Frequency, index: pd.Index) -> str:
     """
     if isinstance(index, pd.PeriodIndex):
         return index.freqstr
+    if is_cftime(index):
+        days, rest = divmod(freq.nanos, DAY_SECONDS * 10**9) if counts_elapsed_time(freq) else (0, 1)
+        return freq.freqstr if rest else _counted(days, "D")
     if not isinstance(index, pd.DatetimeIndex):
         return str(freq)
     if counts_elapsed_time(freq):
@@ -148,6 +155,16 @@ def _parse_offset(freq: Any) -> pd.offsets.BaseOffset:
     if offset.n < 1:
         raise DataError(
             f"freq={freq!r} does not step forward in time. Sort the data in ascending time and give a positive freq."
+        )
+    return offset
+
+
+def _parse_cftime(freq: Any) -> pd.offsets.BaseOffset:
+    offset = _parse_offset(freq)
+    if not knows_frequency(offset):
+        raise DataError(
+            f"freq={freq!r} has no meaning in every calendar. Give hours, days, months, quarters or years, such as "
+            "'6h', 'D', '7D', 'MS' or 'YS'."
         )
     return offset
 

@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import cftime_between, cftime_from, is_cftime
+
 __all__ = ["Frequency", "Stamp", "counts_elapsed_time", "localize", "stamps_between", "stamps_from", "wall_time"]
 
 Frequency: TypeAlias = Any  # a pandas offset for datetimes and periods, an int for integer stamps
-Stamp: TypeAlias = Any  # pd.Timestamp, pd.Period or int
+Stamp: TypeAlias = Any  # pd.Timestamp, pd.Period, int or a date of cftime
 
 
 def counts_elapsed_time(freq: Frequency) -> bool:
@@ -60,6 +62,8 @@ def stamps_from(first: Stamp, n: int, freq: Frequency, like: pd.Index) -> pd.Ind
         return _datetimes(like, freq, start=first, periods=n)
     if isinstance(like, pd.PeriodIndex):
         return _periods(first, n, like)
+    if is_cftime(like):
+        return cftime_from(first, n, freq, like)
     return _integers(first, n, freq, like)
 
 
@@ -70,6 +74,8 @@ def stamps_between(first: Stamp, last: Stamp, freq: Frequency, like: pd.Index) -
     if isinstance(like, pd.PeriodIndex):
         # ordinals count single units; a step of "2M" is two of them
         return _periods(first, (last.ordinal - first.ordinal) // first.freq.n + 1, like)
+    if is_cftime(like):
+        return cftime_between(first, last, freq, like)
     return _integers(first, (last - first) // freq + 1, freq, like)
 
 

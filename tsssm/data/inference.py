@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import is_cftime
+from tsssm.data.cftime_frequency import infer_cftime_frequency
 from tsssm.data.frequency import tick
 from tsssm.data.grid import Frequency, counts_elapsed_time, stamps_between, wall_time
 
@@ -32,6 +34,8 @@ def infer_frequency(index: pd.Index) -> Frequency | None:
     """
     if len(index) < 3:
         return None
+    if is_cftime(index):
+        return infer_cftime_frequency(index)
     if not isinstance(index, pd.DatetimeIndex):
         step = _most_common(np.diff(index.to_numpy().astype(np.int64)))
         return None if step is None else int(step)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import is_cftime
 from tsssm.data.frequency import frequency_name, parse_frequency, same_grid
 from tsssm.data.grid import Frequency, counts_elapsed_time, stamps_between
 from tsssm.data.inference import first_misfit, infer_frequency
@@ -83,6 +84,8 @@ def _choose_frequency(index: pd.Index, freq: Any, what: str) -> Frequency:
 def _own_frequency(index: pd.Index) -> Any:
     if isinstance(index, pd.RangeIndex):
         return index.step
+    if is_cftime(index):  # it would infer one, and raise for few stamps
+        return None
     return getattr(index, "freq", None)
 
 
@@ -109,7 +112,9 @@ def _grid(index: pd.Index, freq: Frequency, what: str) -> pd.Index:
                 f"Convert it: {what}.index = {what}.index.as_unit('ns')."
             )
         expected = (index[-1] - index[0]) // step + 1
-    elif isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+    elif is_cftime(index) and counts_elapsed_time(freq):
+        expected = int((index[-1] - index[0]) / pd.Timedelta(freq)) + 1
+    elif isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or is_cftime(index):
         expected = 0  # days and longer: a grid over all of history is small
     else:
         expected = (int(index[-1]) - int(index[0])) // freq + 1
@@ -165,6 +170,8 @@ def _refuse_missing(grid: pd.Index, rows: np.ndarray, name: str, what: str) -> N
 
 
 def _filling(grid: pd.Index, name: str, what: str) -> str:
+    if is_cftime(grid):
+        return f"{what}.resample({grid.name or 'time'}={name!r}).asfreq()"
     if isinstance(grid, pd.DatetimeIndex):
         return f"{what}.asfreq({name!r})"
     if isinstance(grid, pd.PeriodIndex):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import calendar_of, is_cftime
 from tsssm.data.grid import Stamp
 from tsssm.errors import DataError
 
@@ -60,6 +61,8 @@ def describe_kind(index: pd.Index) -> str:
     """
     if isinstance(index, pd.DatetimeIndex):
         return "datetimes without a time zone" if index.tz is None else f"datetimes in the time zone {index.tz}"
+    if is_cftime(index):
+        return f"dates of the calendar {calendar_of(index)!r}"
     return f"periods of {index.freqstr!r}" if isinstance(index, pd.PeriodIndex) else "integers"
 
 
@@ -87,6 +90,8 @@ def read_stamp(stamp: Any, like: pd.Index) -> Stamp:
     >>> read_stamp(datetime.datetime(2024, 1, 1, 6), pd.DatetimeIndex([]))
     Timestamp('2024-01-01 06:00:00')
     """
+    if is_cftime(like):
+        return _read_cftime(stamp, like)
     if isinstance(like, pd.DatetimeIndex):
         return _read_timestamp(stamp, like)
     if isinstance(like, pd.PeriodIndex):
@@ -124,13 +129,22 @@ def _read_timestamp(stamp: Any, like: pd.DatetimeIndex) -> pd.Timestamp:
     return read
 
 
+def _read_cftime(stamp: Any, like: Any) -> Stamp:
+    calendar = calendar_of(like)
+    if not is_cftime(stamp) or (calendar is not None and stamp.calendar != calendar):
+        kind = f"of the calendar {stamp.calendar!r}" if is_cftime(stamp) else f"of type {type(stamp).__name__}"
+        wanted = "Give a date of cftime." if calendar is None else f"Give cftime.datetime(..., calendar={calendar!r})."
+        raise DataError(f"The stamp {stamp} is {kind}, but the time axis holds {describe_kind(like)}. {wanted}")
+    return stamp
+
+
 def _check_type(index: pd.Index, what: str) -> None:
     if isinstance(index, pd.MultiIndex):
         raise DataError(
             f"{what} has a MultiIndex with levels {list(index.names)}. Give one row a time and one column a series, "
             f"such as {what}.unstack(); long frames (columns unique_id, ds, y) come with a later version."
         )
-    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) or is_cftime(index):
         return
     if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iu":
         return

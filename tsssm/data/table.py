@@ -1,4 +1,4 @@
-"""What users pass as y (Series, wide frame, numpy array), checked at the door."""
+"""What users pass as y (Series, wide frame, numpy array, grid), checked at the door."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.gridded import grid_notes, open_grid
+from tsssm.data.gridded_kind import GridKind
 from tsssm.data.kind import Kind, single_label
 from tsssm.data.numeric import array_values, check_numbers, frame_values
 from tsssm.data.regular import regular_timeline
+from tsssm.data.time_dimension import is_xarray
 from tsssm.data.timeline import Timeline
 from tsssm.errors import ConfigError, DataError
 
@@ -32,17 +35,20 @@ class Table:
         The series' names in column order: a Series' own (or None), the columns of a frame, 0, 1, ... of an array.
     timeline : Timeline
         The time axis.
-    kind : Kind
+    kind : Kind or GridKind
         What y was.
     inserted : ndarray, (rows,) bool
         The rows that y lacked and gaps="mask" inserted.
+    notes : tuple of str
+        What a user should know of y.
     """
 
     values: np.ndarray
     names: tuple[Hashable, ...]
     timeline: Timeline
-    kind: Kind
+    kind: Kind | GridKind
     inserted: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def read_table(
@@ -53,14 +59,16 @@ def read_table(
     Parameters
     ----------
     y
-        A Series or a wide frame (a column a series) over datetimes, periods or integers, or a numpy array (rows,) or
-        (rows, series). NaN is unobserved. It is copied and left as it is.
+        A Series or a wide frame (a column a series) over datetimes, periods or integers, a numpy array (rows,) or
+        (rows, series), or a DataArray or Dataset with a time dimension (each cell a series). NaN is unobserved. It is
+        copied and left as it is.
     freq
         The frequency, for an index that does not say it: "h", "MS", ... for datetimes, an int for integers.
     gaps
         "refuse" missing rows, or "mask": insert them as unobserved.
     allow_unobserved
-        Accept series without an observed value, and y without rows whose frequency is known.
+        Accept series without an observed value (all cells of a grid are series then), and y without rows whose
+        frequency is known.
     what
         What to call y in messages.
 
@@ -83,10 +91,10 @@ def read_table(
         raise ConfigError(
             f"gaps={gaps!r} is not known. Give 'refuse' (missing rows are an error) or 'mask' (they are unobserved)."
         )
-    kind, given, index = _open(y, what)
+    kind, given, index = _open(y, what, allow_unobserved)
     if not len(index) and not allow_unobserved:
         raise DataError(f"{what} is empty: it has no row. Give at least one observation.")
-    timeline, rows = regular_timeline(index, freq, gaps, what)
+    timeline, rows = _lay_out(kind, index, freq, gaps, what)
     _refuse_infinite(given, kind.names, index, what)
     _refuse_too_large(given, kind.names, index, what)
     values = given
@@ -98,10 +106,23 @@ def read_table(
         inserted[rows] = False
     if not allow_unobserved:
         _refuse_unobserved(values, kind.names, timeline, what)
-    return Table(values, kind.names, timeline, kind, inserted)
+    notes = grid_notes(kind, given, index) if isinstance(kind, GridKind) else ()
+    return Table(values, kind.names, timeline, kind, inserted, notes)
 
 
-def _open(y: Any, what: str) -> tuple[Kind, np.ndarray, pd.Index]:
+def _lay_out(kind: Kind | GridKind, index: pd.Index, freq: Any, gaps: str, what: str) -> tuple[Timeline, np.ndarray]:
+    try:
+        return regular_timeline(index, freq, gaps, what)
+    except DataError as error:
+        if not isinstance(kind, GridKind):
+            raise
+        raise DataError(
+            f"{error} ({what} is a grid, whose index is {what}[{kind.time!r}]: xarray's sortby, drop_duplicates, "
+            "assign_coords and resample serve there.)"
+        ) from error
+
+
+def _open(y: Any, what: str, keep_unobserved: bool) -> tuple[Kind | GridKind, np.ndarray, pd.Index]:
     """Return the kind of y, its values as new (rows, series) float64 and its index."""
     if isinstance(y, pd.Series):
         kind = Kind("series", single_label(y.name), (_forecast_dtype(y.dtype),))
@@ -111,6 +132,8 @@ def _open(y: Any, what: str) -> tuple[Kind, np.ndarray, pd.Index]:
         return _open_frame(y, what)
     if isinstance(y, np.ndarray):
         return _open_array(y, what)
+    if is_xarray(y):
+        return open_grid(y, what, keep_unobserved=keep_unobserved)
     raise DataError(f"{what} is a {_type_name(y)}, which is not supported. {_advice(y, what)}")
 
 
@@ -207,9 +230,12 @@ def _type_name(y: Any) -> str:
 def _advice(y: Any, what: str) -> str:
     package = type(y).__module__.split(".")[0]
     if package == "xarray":
-        return f"Grids come with a later version; give {what}.to_pandas(), with time along the rows."
+        return "Give a DataArray or Dataset."
     if package == "polars":
         return f"Polars frames come with a later version; give {what}.to_pandas() with the time column as its index."
     if package == "torch":
         return f"Give {what}.numpy()."
-    return "Give a pandas Series, a wide DataFrame (a column a series) or a numpy array (rows, series)."
+    return (
+        "Give a pandas Series, a wide DataFrame (a column a series), a numpy array (rows, series) or an xarray "
+        "DataArray or Dataset."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data.cftime_axis import as_datetimes, calendar_of, cftime_stamp, empty_cftime, is_cftime, joined
 from tsssm.data.clock import Clock
 from tsssm.data.frequency import frequency_name, parse_frequency
 from tsssm.data.grid import Frequency, Stamp, stamps_from
@@ -93,7 +94,7 @@ class Timeline:
 
     def extend(self, n: int) -> Timeline:
         """Return this axis with the `n` stamps that follow it."""
-        return Timeline(self.index.append(self.future(n)), self.freq)
+        return Timeline(joined(self.index, self.future(n)), self.freq)
 
     def slice(self, start: int | None, stop: int | None) -> Timeline:
         """Return rows `start` to `stop` (exclusive), counted as in Python slices."""
@@ -116,7 +117,12 @@ class Timeline:
         return Timeline(first, self.freq)
 
     def calendar_stamps(self) -> pd.DatetimeIndex | None:
-        """Return the stamps as naive local times (of periods the start), None for integers."""
+        """Return the stamps as naive local times (of periods the start), None for integers.
+
+        Dates of other calendars come as the same dates; None where some do not exist (30 February).
+        """
+        if is_cftime(self.index):
+            return as_datetimes(self.index)
         if isinstance(self.index, pd.PeriodIndex):
             return self.index.to_timestamp(how="start")
         if not isinstance(self.index, pd.DatetimeIndex):
@@ -150,6 +156,15 @@ class Timeline:
             )
         if isinstance(self.index, pd.PeriodIndex):
             return {"type": "period", "freq": self.index.freqstr, "first": self._first_text(), **common}
+        if is_cftime(self.index):
+            calendar = calendar_of(self.index)
+            return {
+                "type": "cftime",
+                "freq": self.freq.freqstr,
+                "calendar": calendar,
+                "first": self._first_text(),
+                **common,
+            }
         first = self.index.start if isinstance(self.index, pd.RangeIndex) else int(self.index[0]) if len(self) else 0
         dtype = "range" if isinstance(self.index, pd.RangeIndex) else str(self.index.dtype)
         return {"type": "integer", "freq": self.freq, "dtype": dtype, "first": first, **common}
@@ -176,13 +191,17 @@ class Timeline:
             first = _datetimes([first], like)[0]
         elif isinstance(like, pd.PeriodIndex):
             first = pd.Period(first, freq=plain["freq"])
+        elif is_cftime(like):
+            first = cftime_stamp(first, plain["calendar"])
         return cls(stamps_from(first, plain["rows"], freq, like), freq)
 
     def _first_text(self) -> str | None:
         if not len(self):
             return None
         first = self.index[0]
-        return first.isoformat() if isinstance(first, pd.Timestamp) else str(first).split("/")[0]  # a week is "from/to"
+        return (
+            first.isoformat() if isinstance(first, pd.Timestamp) or is_cftime(first) else str(first).split("/")[0]
+        )  # a week is "from/to"
 
 
 def _datetimes(texts: Iterable[str], like: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -201,6 +220,8 @@ def _empty_index(plain: dict[str, Any]) -> Any:
         return pd.DatetimeIndex([], dtype=dtype, name=name)
     if plain["type"] == "period":
         return pd.PeriodIndex([], dtype=pd.PeriodDtype(plain["freq"]), name=name)
+    if plain["type"] == "cftime":
+        return empty_cftime(name)
     if plain["dtype"] == "range":
         return pd.RangeIndex(0, name=name)
     return pd.Index(np.array([], dtype=plain["dtype"]), name=name)

@@ -6,7 +6,8 @@ from tsssm.forecasters.fork import set_one_thread_after_fork
 from tsssm.forecasters.linear import LinearForecaster
 from tsssm.forecasters.mamba import MambaForecaster
 from tsssm.forecasters.seasonal_naive import SeasonalNaive
+from tsssm.forecasters.transformer import TransformerForecaster
 
 set_one_thread_after_fork()
 
-__all__ = ["Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "load"]
+__all__ = ["Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "TransformerForecaster", "load"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tsssm.data import Panel, Table
+from tsssm.data import Panel, Table, drawable, is_cftime
 from tsssm.errors import ConfigError, DataError
 from tsssm.forecasters.forecast import forecast_chunks
 from tsssm.forecasters.levels import at_levels
@@ -163,37 +163,35 @@ class Backtest:
         """
         known = self.table.values[: self.cutoffs[0]]
         season = min(self.season_length, max(1, len(known) - 1))
-        absolute = np.atleast_1d(seasonal_scale(known, season))
-        squared = np.atleast_1d(seasonal_scale(known, season, power=2))
-        names = _series_labels(self.table)
+        scales = [np.atleast_1d(seasonal_scale(known, season, power=power))[None, :, None] for power in (1, 2)]
+        names = [str(name) if isinstance(name, tuple) else name for name in _series_labels(self.table)]
         total = "all" if "all" not in names else "all series"
-        rows = {}
+        frames = []
         for part, point in self._parts.items():
-            for i, name in enumerate(names):
-                rows[part, name] = self._row(point[:, [i]], absolute[[i]], squared[[i]], [i], part)
+            by_series = self._errors(point, scales, part, (0, 2))
+            frames.append(pd.DataFrame(by_series, index=_index(part, names)))
             if len(names) > 1:
-                rows[part, total] = self._row(point, absolute, squared, slice(None), part)
-        index = pd.MultiIndex.from_arrays(
-            [[part for part, _ in rows], [str(n) if isinstance(n, tuple) else n for _, n in rows]],
-            names=["part", "series"],
-        )
-        return pd.DataFrame(list(rows.values()), index=index)
+                overall = self._errors(point, scales, part, None)
+                overall |= {name: _mean(by_series[name]) for name in ("MASE", "RMSSE")}
+                frames.append(pd.DataFrame(overall, index=_index(part, [total])))
+        return pd.concat(frames)
 
-    def _row(self, point: np.ndarray, absolute: np.ndarray, squared: np.ndarray, series, part: str) -> dict[str, Any]:
-        actual = self.actual[:, series]
-        by_series = {
-            "MASE": mase(actual, point, absolute[None, :, None], axis=(0, 2)),
-            "RMSSE": rmsse(actual, point, squared[None, :, None], axis=(0, 2)),
+    def _errors(self, point: np.ndarray, scales: list[np.ndarray], part: str, axis: Any) -> dict[str, Any]:
+        """Errors over windows and steps (axis=(0, 2): one a series) or over all (None)."""
+        actual = self.actual
+        errors: dict[str, Any] = {
+            "MASE": mase(actual, point, scales[0], axis=axis),
+            "RMSSE": rmsse(actual, point, scales[1], axis=axis),
+            "MAE": mae(actual, point, axis=axis),
+            "RMSE": rmse(actual, point, axis=axis),
+            "sMAPE": smape(actual, point, axis=axis),
         }
-        row: dict[str, Any] = {name: _mean(values) for name, values in by_series.items()}
-        row |= {"MAE": mae(actual, point), "RMSE": rmse(actual, point), "sMAPE": smape(actual, point)}
         if part == "both":
-            quantiles = self._quantiles[:, series]
-            low, high = _interval(self.levels)
-            row["WQL"] = weighted_quantile_loss(actual, quantiles, self.levels)
+            quantiles, (low, high) = self._quantiles, _interval(self.levels)
+            errors["WQL"] = weighted_quantile_loss(actual, quantiles, self.levels, axis=axis)
             bounds = at_levels(quantiles, self.levels, (low, high))
-            row[f"coverage_{100 * (high - low):.0f}"] = coverage(actual, bounds[..., 0], bounds[..., 1])
-        return row
+            errors[f"coverage_{100 * (high - low):.0f}"] = coverage(actual, bounds[..., 0], bounds[..., 1], axis=axis)
+        return errors
 
     @property
     def forecasts(self) -> pd.DataFrame:
@@ -225,12 +223,40 @@ class Backtest:
             columns[f"q{level!r}"] = quantiles[..., k].ravel()
         return pd.DataFrame(columns)
 
+    def grid(self, part: str = "both") -> Any:
+        """The windows of a grid as a grid: `time` gives way to `cutoff` and `step`.
+
+        Parameters
+        ----------
+        part : {"both", "base", "network", "actual"}
+            The forecast, one of its parts where there are two, or what was observed.
+
+        Returns
+        -------
+        DataArray or Dataset
+            As y was, with the dimension `cutoff` (the last known stamp) in front and `step` (from 1) in time's place;
+            `valid_time` is the stamp of each, `lead_time` how far ahead it lies.
+
+        Raises
+        ------
+        DataError
+            y was no grid.
+        ConfigError
+            There is no such part.
+        """
+        from tsssm.forecasters.backtest_grid import backtest_grid
+
+        return backtest_grid(self, part)
+
     def plot(self, series=None, *, ax: Axes | None = None) -> Axes:
         """Draw each window's forecast and interval over the observations of one series (the first unless named)."""
         from tsssm.plotting import plot_backtest
 
         chosen = _series_labels(self.table)[0] if series is None else series
-        return plot_backtest(self.forecasts, series=chosen, ax=ax)
+        forecasts = self.forecasts
+        if is_cftime(self.table.timeline.index):
+            forecasts = forecasts.assign(**{name: drawable(forecasts[name].tolist()) for name in ("time", "cutoff")})
+        return plot_backtest(forecasts, series=chosen, ax=ax)
 
     def __repr__(self) -> str:
         n_windows, n_series, horizon = self.windows.point.shape
@@ -243,6 +269,10 @@ class Backtest:
 
 def _series_labels(table: Table) -> list:
     return ["y" if name is None else name for name in table.names]
+
+
+def _index(part: str, names: list) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([[part] * len(names), names], names=["part", "series"])
 
 
 def _labels(names: list) -> np.ndarray:

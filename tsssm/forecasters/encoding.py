@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsssm.data import Kind, Table, Timeline, label_from_json, label_to_json
+from tsssm.data import Table, Timeline, kind_from_json, label_from_json, label_to_json
 from tsssm.errors import ModelFileError
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.known import Known
+from tsssm.forecasters.mixer_settings import plain_settings
 from tsssm.forecasters.model import CovariateScale, Model, Priors
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.linear import Ridge, Seasonal
@@ -131,6 +132,8 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
             value = find_mixer(value).name
         elif isinstance(value, np.generic):
             value = value.item()
+        elif isinstance(value, Mapping):
+            value = plain_settings(value)
         elif isinstance(value, Iterable) and not isinstance(value, str):
             value = [v.item() if isinstance(v, np.generic) else v for v in value]
         plain[name] = value
@@ -156,7 +159,7 @@ def encode_known(known: Known) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def decode_known(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Known:
     """The inverse of `encode_known`."""
-    timeline, kind = Timeline.from_json(config["timeline"]), Kind.from_json(config["kind"])
+    timeline, kind = Timeline.from_json(config["timeline"]), kind_from_json(config["kind"])
     values = tensors["values"].numpy()
     if values.shape != (len(timeline), len(kind.names)):
         raise ModelFileError(

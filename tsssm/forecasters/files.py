@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tsssm.data import Kind, Timeline, label_from_json, label_to_json
+from tsssm.data import Timeline, kind_from_json, label_from_json, label_to_json
 from tsssm.errors import ConfigError, ModelFileError
+from tsssm.forecasters.config_file import CONFIG, read_config, write_config
 from tsssm.forecasters.encoding import (
     decode_known,
     decode_model,
@@ -25,7 +22,9 @@ from tsssm.forecasters.encoding import (
     encode_model,
     encode_params,
 )
-from tsssm.forecasters.folders import CONFIG, FORMAT, VERSION, file_digest, interruption, read_config, replaced_folder
+from tsssm.forecasters.folders import replaced_folder, saved_folder
+from tsssm.forecasters.tensor_file import read_tensors, write_tensors
+from tsssm.forecasters.written_file import write_bytes
 from tsssm.mixers import Mixer
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bo
         "params": encode_params(forecaster.get_params(deep=False)),
         "model": model_config,
         "training_curve": forecaster.history_.to_dict(orient="list"),
+        "schedules": forecaster.schedules_.to_dict(orient="list"),
         "validation": forecaster.validation_.to_dict(orient="index"),
         "notes": forecaster.notes_,
         "training_end": forecaster._last_row.to_json(),
@@ -57,7 +57,7 @@ def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bo
         config["known"], files[_HISTORY] = encode_known(forecaster._known)
     with replaced_folder(path) as folder:
         _write(folder, config, files)
-        (folder / _CARD).write_text(model_card(forecaster), encoding="utf-8")
+        write_bytes(folder / _CARD, model_card(forecaster).encode())
 
 
 def save_stream(stream: Stream, path: str | PathLike) -> None:
@@ -109,11 +109,11 @@ def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
     >>> bool((again.predict() == model.predict()).all())
     True
     """
-    folder, mixers = Path(path).absolute(), tuple(mixers)
-    if not folder.is_dir():
-        raise ModelFileError(f"there is no folder {folder}.{interruption(folder)}")
+    folder, mixers = saved_folder(path), tuple(mixers)
+    if folder is None:
+        raise ModelFileError(f"there is no folder {Path(path).absolute()}")
     config = read_config(folder)
-    files = {name: _read(folder / name, digest) for name, digest in _section(config, "files", folder).items()}
+    files = {name: read_tensors(folder / name, digest) for name, digest in _section(config, "files", folder).items()}
     try:
         decode = _load_forecaster if config["kind"] == "forecaster" else _load_stream
         return decode(config, files, mixers)
@@ -128,6 +128,8 @@ def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: 
     forecaster = cls(**decode_params(config["params"], mixers))
     forecaster.model_ = decode_model(config["model"], files[_WEIGHTS], mixers)
     forecaster.history_ = pd.DataFrame(config["training_curve"], columns=["step", "loss", "learning_rate"])
+    forecaster.schedules_ = pd.DataFrame(config["schedules"], columns=["learning_rate", "steps", "error"])
+    forecaster.resumed_from_step_ = None
     forecaster.validation_ = pd.DataFrame.from_dict(config["validation"], orient="index", columns=["mae", "mase"])
     forecaster.notes_ = config["notes"]
     forecaster._last_row = Timeline.from_json(config["training_end"])
@@ -154,7 +156,7 @@ def _load_stream(config: dict, files: dict[str, dict[str, Tensor]], mixers: tupl
     timeline = Timeline.from_json(config["timeline"])
     if not config["started"]:
         timeline = timeline.slice(len(timeline), None)
-    stream = Stream(model, state, timeline, Kind.from_json(config["output"]), settings)
+    stream = Stream(model, state, timeline, kind_from_json(config["output"]), settings)
     if (
         config["wall"] is not None and stream._clock is not None
     ):  # the usual time of day of a row that a clock change moved
@@ -165,31 +167,8 @@ def _load_stream(config: dict, files: dict[str, dict[str, Tensor]], mixers: tupl
 def _write(folder: Path, config: dict[str, Any], files: dict[str, dict[str, Tensor]]) -> None:
     from tsssm import __version__
 
-    digests = {}
-    for name, tensors in files.items():
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / name)
-        digests[name] = file_digest(folder / name)
-    head = {"format": FORMAT, "version": VERSION, "written_by": __version__, "files": digests}
-    text = json.dumps(head | config, indent=1, allow_nan=True, default=_plain)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} cannot be saved")
-
-
-def _read(file: Path, digest: str) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise ModelFileError(f"{file} is missing. Restore it, or save the model again.")
-    seen = file_digest(file)
-    if seen != digest:
-        raise ModelFileError(f"{file} is damaged: its sha256 is {seen}, {CONFIG} says {digest}. Restore it.")
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise ModelFileError(f"{file} is damaged: {error}") from error
+    digests = {name: write_tensors(folder / name, tensors) for name, tensors in files.items()}
+    write_config(folder, {"written_by": __version__, "files": digests} | config)
 
 
 def _section(config: dict, name: str, folder: Path) -> dict:
@@ -200,12 +179,12 @@ def _section(config: dict, name: str, folder: Path) -> dict:
 
 
 def _forecaster_class(name: str) -> type[Forecaster]:
-    import tsssm
+    from tsssm import forecasters
 
-    known = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive")
+    known = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "TransformerForecaster")
     if name not in known:
         raise ModelFileError(f"the saved class is {name!r}; this tsssm loads {', '.join(known)}")
-    return getattr(tsssm, name)
+    return getattr(forecasters, name)
 
 
 def _clock_timeline(stream: Stream) -> Timeline:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, WindowSource, choose_cycles
-from tsssm.errors import ConfigError, DataError
+from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, choose_cycles
+from tsssm.errors import DataError
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.known import kind_of_stamps
+from tsssm.forecasters.learn import learn
 from tsssm.forecasters.lengths import choose_lengths, season_length, training_lengths
+from tsssm.forecasters.mixer_settings import resolve_mixer_settings
 from tsssm.forecasters.model import CovariateScale, Model, Priors, build_panel, covariate_rows, track
 from tsssm.forecasters.spec import ModelSpec
-from tsssm.forecasters.validation import FitData, validate
+from tsssm.forecasters.validation import FitData, best_share, validate
 from tsssm.linear import Seasonal, fit_ridge
 from tsssm.mixers import Mixer
-from tsssm.network import ForecastNetwork
-from tsssm.training import Schedule
 
 __all__ = ["Fit", "fit_model"]
-
-_turn = threading.Lock()
 
 
 @dataclass
@@ -40,15 +38,21 @@ class Fit:
         Part ("base", "network", "both") -> {"mae": ..., "mase": ...} on the validation part.
     notes : list of str
         What a user should know of this fit.
-    interrupted : bool
-        Ctrl-C ended the training.
+    tried : list of Candidate
+        Schedules that the validation part has judged, if it chose between several.
+    received : signal.Signals or None
+        The signal that ended the training early.
+    resumed_from_step : int or None
+        The step of the checkpoint that training went on from.
     """
 
     model: Model
     curve: dict[str, np.ndarray] = field(default_factory=dict)
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    interrupted: bool = False
+    tried: Sequence[Any] = ()
+    received: signal.Signals | None = None
+    resumed_from_step: int | None = None
 
 
 def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixer: type[Mixer] | None, base) -> Fit:
@@ -78,8 +82,12 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
     fit = Fit(Model(spec, None, _fit_base(spec, data), priors, scale, Calibration()))
     if spec.mixer is not None:
         assert mixer is not None
-        network, fit.curve, fit.interrupted = _train(spec, mixer, data, settings)
-        fit.model = replace(fit.model, network=network)
+        learned = learn(fit.model, mixer, data, settings)
+        fit.model = replace(fit.model, network=learned.network)
+        fit.curve, fit.tried, fit.received = learned.curve, learned.tried, learned.received
+        fit.resumed_from_step = learned.resumed_from_step
+        if settings["max_steps"] == "auto":
+            fit.model = replace(fit.model, spec=replace(spec, network_share=best_share(fit.model, data)))
     elif columns:
         fit.notes.append(f"X ({', '.join(columns)}) is not used: a forecaster without a network looks at y alone")
     validated = validate(fit.model, data)
@@ -106,6 +114,7 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
         season_length=season_length(settings["season_length"], frequency),
         levels=tuple(sorted({0.5, *map(float, settings["quantiles"])})),
         mixer=None if mixer is None else mixer.name,
+        mixer_settings={} if mixer is None else resolve_mixer_settings(mixer, tokens, settings["mixer_settings"]),
         base=base,
         d_model=int(settings["d_model"]),
         n_layers=int(settings["n_layers"]),
@@ -177,37 +186,3 @@ def _fit_base(spec: ModelSpec, data: FitData):
     if spec.base == "ridge":
         return fit_ridge(data.panel, data.train_lengths, data.deviation, lags=spec.lags, horizon=spec.horizon)
     return Seasonal(spec.season_length, spec.horizon) if spec.base == "seasonal" else None
-
-
-def _train(spec: ModelSpec, mixer: type[Mixer], data: FitData, settings: dict) -> tuple[ForecastNetwork, dict, bool]:
-    from tsssm.training import WindowDataModule, train_network
-
-    source = WindowSource(
-        panel=data.panel,
-        train_lengths=data.train_lengths,
-        location=data.track.location,
-        scale=data.track.scale,
-        deviation=data.deviation,
-        n_tokens=spec.n_tokens,
-        patch_length=spec.patch_length,
-        horizon=spec.horizon,
-    )
-    # the random state and Lightning's log levels belong to the process: fits of several threads take turns
-    with _turn, torch.inference_mode(False), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
-        torch.manual_seed(settings["random_state"])
-        network = spec.build_network(mixer, data.panel.n_covariates)
-        result = train_network(
-            network,
-            spec.levels,
-            WindowDataModule(source, batch_size=settings["batch_size"], seed=settings["random_state"]),
-            Schedule(settings["max_steps"], settings["learning_rate"], settings["time_budget"]),
-            settings["training"],
-            device=settings["device"],
-            verbose=settings["verbose"],
-        )
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
-        raise ConfigError(
-            f"training diverged: weights are no finite numbers after {len(result.curve['loss'])} steps at "
-            f"learning_rate={settings['learning_rate']:g}. Lower learning_rate."
-        )
-    return network, result.curve, result.interrupted

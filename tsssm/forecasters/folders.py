@@ -1,26 +1,25 @@
 """Write a folder beside its place and move it there: a crash leaves the old or the new one whole, never half.
 
 Folders cannot be exchanged in one step everywhere. A crash between the two moves leaves the old one under a hidden name
-beside its place, and `load` says where.
+beside its place, where `saved_folder` finds it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tsssm.errors import ModelFileError
+from tsssm.forecasters.config_file import read_config
 
-__all__ = ["CONFIG", "FORMAT", "file_digest", "read_config", "replaced_folder"]
+__all__ = ["replaced_folder", "saved_folder"]
 
-CONFIG, FORMAT, VERSION = "config.json", "tsssm", 1
+_ABANDONED = 24 * 3600.0  # seconds after which a half-written folder is one that a killed process left
 
 
 @contextlib.contextmanager
@@ -32,38 +31,63 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[Path]:
     ModelFileError
         `path` holds something that is not a saved model.
     OSError
-        Of a full or read-only disk.
+        Of a full or read-only disk; the old folder is then as it was, and nothing is left beside it.
     """
-    target = Path(path).absolute()
+    target = Path(path).resolve()  # a link stays a link: what it points to is replaced
     _refuse_foreign(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+    _sweep(target)
+    new = Path(tempfile.mkdtemp(prefix=_new_prefix(target), dir=target.parent))
     try:
         yield new
-        for file in new.iterdir():
-            _flush(file)
+        _flush_folder(new)
         new.chmod(0o777 & ~_umask())
-        if not target.exists():
-            os.replace(new, target)
-            return
-        previous = previous_folder(target)
-        shutil.rmtree(previous, ignore_errors=True)
-        os.replace(target, previous)
-        os.replace(new, target)
-        shutil.rmtree(previous)
+        _move_into_place(new, target)
+    except OSError as error:
+        if error.filename is not None and Path(error.filename).parent == new:  # name the file that the user knows
+            error.filename = str(target / Path(error.filename).name)
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def previous_folder(target: Path) -> Path:
+def saved_folder(path: str | os.PathLike) -> Path | None:
+    """Where the model saved at `path` lies: there, or beside it if a save was cut off between its two moves."""
+    target = Path(path).resolve()
+    return next((folder for folder in (target, _previous(target)) if folder.is_dir()), None)
+
+
+def _move_into_place(new: Path, target: Path) -> None:
+    previous = _previous(target)
+    if target.exists():
+        shutil.rmtree(previous, ignore_errors=True)  # older than the target
+        os.replace(target, previous)
+        try:
+            os.replace(new, target)
+        except BaseException:
+            os.replace(previous, target)
+            raise
+    else:
+        os.replace(new, target)
+    _flush_folder(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _previous(target: Path) -> Path:
     """Where a model waits while its successor takes its place."""
     return target.with_name(f".{target.name}.tsssm-previous")
 
 
-def interruption(folder: Path) -> str:
-    """A sentence on the model that an interrupted save has left, if there is one."""
-    previous = previous_folder(folder)
-    return f" A save was interrupted: the model before it is whole in {previous}." if previous.is_dir() else ""
+def _new_prefix(target: Path) -> str:
+    return f".{target.name}.tsssm-new-"
+
+
+def _sweep(target: Path) -> None:
+    """Remove what processes that were killed have left half-written."""
+    for left in target.parent.glob(f"{_new_prefix(target)}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -81,43 +105,17 @@ def _refuse_foreign(target: Path) -> None:
             ) from error
 
 
-def _flush(file: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
+def _flush_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder; Windows offers no way to."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def file_digest(file: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a saved model, of a format and version that this library reads.
-
-    Raises
-    ------
-    ModelFileError
-        There is none, it is no JSON, or of another format or a later version.
-    """
-    file = folder / CONFIG
-    if not file.is_file():
-        raise ModelFileError(f"{folder} has no {CONFIG}: it is no saved model.{interruption(folder)}")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{file} is damaged: {error}. Restore it, or save the model again.") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ModelFileError(f"{file} is not of tsssm's format")
-    if config.get("version") != VERSION:
-        raise ModelFileError(
-            f"{file} has format version {config.get('version')!r}; this tsssm reads version {VERSION}. "
-            "Load it with the tsssm that wrote it."
-        )
-    return config

@@ -1,4 +1,4 @@
-"""Forecasts at cutoffs: base and network, their mean, and the quantiles around it."""
+"""Forecasts at cutoffs: base and network, the two together, and the quantiles around that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Forecasts:
     Attributes
     ----------
     point : ndarray, (n, horizon) float64
-        The forecast: the mean of base and network where there are both.
+        The forecast: base and network by their shares, their mean unless validation has chosen one of them.
     base, network : ndarray, (n, horizon), or None
         The parts' own point forecasts.
     quantiles : ndarray, (n, horizon, n_levels)
@@ -91,7 +91,7 @@ def speak(model: Model, hidden: Tensor, covariates: np.ndarray, location: np.nda
 
 
 def combine(model: Model, base: np.ndarray | None, network: np.ndarray | None, scale: np.ndarray) -> Forecasts:
-    """Mean of the parts, and the calibrated quantiles around it.
+    """The parts by their shares, and the calibrated quantiles around that.
 
     Parameters
     ----------
@@ -103,14 +103,18 @@ def combine(model: Model, base: np.ndarray | None, network: np.ndarray | None, s
     """
     median = None if network is None else network[..., model.spec.median]
     spread = None if network is None else network - network[..., model.spec.median, None]
-    if base is None:
-        point = median
-    elif median is None:
-        point = base
-    else:
-        point = 0.5 * (base + median)
-    assert point is not None
+    point = mix(model, base, median)
     return Forecasts(point, base, median, point[..., None] + model.calibration.spread(spread, scale))
+
+
+def mix(model: Model, base: np.ndarray | None, median: np.ndarray | None) -> np.ndarray:
+    """The point forecast of base and network, each by its share."""
+    if base is None or median is None:
+        point = median if base is None else base
+        assert point is not None
+        return point
+    share = model.spec.network_share
+    return (1.0 - share) * base + share * median
 
 
 def forecast_chunks(model: Model, panel: Panel, track: Track, cutoffs: Cutoffs) -> Iterator[tuple[slice, Forecasts]]:

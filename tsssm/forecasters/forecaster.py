@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from tsssm.forecasters.fitting import fit_model
 from tsssm.forecasters.forecast import Forecasts, forecast_at
 from tsssm.forecasters.known import Known, known_panel, read_known, read_known_future
 from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
+from tsssm.forecasters.mixer_settings import check_mixer_settings
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.settings import check_settings
 from tsssm.linear import Cutoffs
@@ -46,6 +48,8 @@ class Forecaster(BaseEstimator):
         Steps ahead.
     mixer : str, type of Mixer or None
         Sequence mixer of the network; None is the class's own (Mamba).
+    mixer_settings : dict or None
+        Settings of the mixer's own by name, such as ``{"state_size": 8}`` for Mamba.
     base : "ridge" or None
         The closed-form part; None leaves it out.
     quantiles : sequence of float
@@ -71,14 +75,17 @@ class Forecaster(BaseEstimator):
         Last rows of each series that are not learned from; they choose the ridge's penalty and the width of the
         intervals. "auto": the larger of one horizon and a tenth of the series, none of a series shorter than three
         times that.
-    max_steps : int
-        Training steps.
+    max_steps : int or "auto"
+        Training steps: a warm-up, then a cosine to zero, the last weights kept. "auto": the validation part chooses
+        between schedules of several lengths, and between the mean of base and network and one of them alone;
+        ``schedules_`` tells what was tried. Without a validation part "auto" is 300.
     batch_size : int
         Windows of a step.
-    learning_rate : float
-        After the warm-up; a cosine to zero follows.
+    learning_rate : float or "auto"
+        After the warm-up. "auto": chosen with the number of steps where that is "auto" too, else 2e-3.
     time_budget : float or None
-        Seconds of training; the schedule is shortened to what fits (the result then depends on the machine's speed).
+        Seconds of training; the schedule is shortened, or fewer of them are tried (the result then depends on the
+        machine's speed).
     training : Training
         Rarely changed settings.
     device : str
@@ -94,6 +101,11 @@ class Forecaster(BaseEstimator):
         The fitted parts.
     history_ : DataFrame
         Training curve: step, loss, learning_rate.
+    schedules_ : DataFrame
+        Schedules that the validation part has judged: learning_rate, steps, error (MASE of the better of the network
+        and the mean).
+    resumed_from_step_ : int or None
+        Step of the checkpoint that training went on from.
     validation_ : DataFrame
         Mean absolute and scaled error of base, network and both on the validation part.
     training_end_ : stamp
@@ -128,6 +140,7 @@ class Forecaster(BaseEstimator):
         horizon: int,
         *,
         mixer: str | type[Mixer] | None = None,
+        mixer_settings: dict[str, Any] | None = None,
         base: str | None = "ridge",
         quantiles: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
         season_length: int | str = "auto",
@@ -139,9 +152,9 @@ class Forecaster(BaseEstimator):
         calendar: Any = "auto",
         gaps: str = "refuse",
         validation_size: int | str = "auto",
-        max_steps: int | str = 300,
+        max_steps: int | str = "auto",
         batch_size: int = 32,
-        learning_rate: float | str = 2e-3,
+        learning_rate: float | str = "auto",
         time_budget: float | None = None,
         training: Training = Training(),  # noqa: B008  (frozen)
         device: str = "auto",
@@ -150,6 +163,7 @@ class Forecaster(BaseEstimator):
     ):
         self.horizon = horizon
         self.mixer = mixer
+        self.mixer_settings = mixer_settings
         self.base = base
         self.quantiles = quantiles
         self.season_length = season_length
@@ -177,9 +191,10 @@ class Forecaster(BaseEstimator):
 
         Parameters
         ----------
-        y : Series, wide DataFrame (one column a series) or ndarray, (rows,) or (rows, series)
-            NaN is unobserved.
-        X : Series, DataFrame or ndarray, optional
+        y : Series, wide DataFrame (one column a series), ndarray (rows,) or (rows, series), DataArray or Dataset
+            NaN is unobserved. Each cell of each variable of a grid is a series; one that is NaN at every time is not
+            learned from and stays NaN in every forecast.
+        X : Series, DataFrame, ndarray, DataArray or Dataset, optional
             Numeric covariates known in the future, shared by all series; it covers y, and rows beyond are kept for
             `predict()`.
         X_past, static
@@ -214,15 +229,22 @@ class Forecaster(BaseEstimator):
         fit = fit_model(table, x, settings, mixer, self._own_base or self.base)
         self.model_ = fit.model
         self.history_ = pd.DataFrame(fit.curve, columns=["step", "loss", "learning_rate"])
+        self.schedules_ = pd.DataFrame(
+            [(one.learning_rate, one.steps, one.error) for one in fit.tried],
+            columns=["learning_rate", "steps", "error"],
+        )
+        self.resumed_from_step_ = fit.resumed_from_step
         self.validation_ = pd.DataFrame.from_dict(fit.validation, orient="index", columns=["mae", "mase"])
-        self.notes_ = fit.notes
+        self.notes_ = [*table.notes, *fit.notes]
         self._last_row = table.timeline.slice(len(table.timeline) - 1, None)
         self.training_end_ = self._last_row.index[-1]
         self.n_parameters_ = _count_parameters(fit.model)
         self._known: Known | None = Known(table, np.zeros((len(table.timeline), 0)) if x is None else x.values)
-        for note in fit.notes if self.verbose else ():
+        for note in self.notes_ if self.verbose else ():
             print(f"{type(self).__name__}: {note}")
-        if fit.interrupted:
+        if fit.received == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)  # the checkpoint is written: end as the process was told to
+        if fit.received is not None:
             raise KeyboardInterrupt
         return self
 
@@ -232,12 +254,18 @@ class Forecaster(BaseEstimator):
         name = type(self).__name__
         if self._own_mixer is None and self.mixer is not None:
             raise ConfigError(f"mixer={self.mixer!r}: {name} has no network. Use Forecaster(mixer=...) instead.")
+        if self._own_mixer is None and self.mixer_settings is not None:
+            raise ConfigError(f"mixer_settings={self.mixer_settings!r}: {name} has no network. Leave them out.")
         if self._own_base is not None and self.base != "ridge":
             raise ConfigError(f"base={self.base!r}: {name} has its own base. Leave it out.")
         chosen = self._own_mixer if self.mixer is None else self.mixer
         if chosen is None and self.base is None:
             raise ConfigError(f"base=None leaves {name} nothing to forecast with. Leave base out.")
-        return None if chosen is None else find_mixer(chosen)
+        if chosen is None:
+            return None
+        mixer = find_mixer(chosen)
+        check_mixer_settings(mixer, self.mixer_settings, int(self.d_model))
+        return mixer
 
     # -- predict -------------------------------------------------------------------------------------------------
 
@@ -259,7 +287,7 @@ class Forecaster(BaseEstimator):
 
         Returns
         -------
-        Series, DataFrame or ndarray
+        Series, DataFrame, ndarray, DataArray or Dataset
             The same kind of object as y, over the steps that follow it.
 
         Raises
@@ -284,8 +312,9 @@ class Forecaster(BaseEstimator):
 
         Returns
         -------
-        DataFrame or ndarray
-            Series -> one column a level; frame -> columns (series, quantile); array -> an extra last axis.
+        DataFrame, ndarray, DataArray or Dataset
+            Series -> one column a level; frame -> columns (series, quantile); array -> an extra last axis; grid -> a
+            last dimension `quantile`.
         """
         wanted = read_levels(self.quantiles if levels is None else levels)
         known, quantiles = self._quantiles(y, X, wanted)
@@ -384,7 +413,8 @@ class Forecaster(BaseEstimator):
         Parameters
         ----------
         y, X : optional
-            The history to start from; default: the data of fit. ``y.iloc[:0]`` starts without any.
+            The history to start from; default: the data of fit. ``y.iloc[:0]`` starts without any (of a grid,
+            ``y.isel(time=slice(0))``).
         refresh : {"step", "patch"}
             Run the network at each observation (a state a phase), or once a patch (one state).
         """

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsssm.data import Covariates, Panel, Table, Timeline, read_covariates, read_future_covariates, read_table
+from tsssm.data import (
+    Covariates,
+    Panel,
+    Table,
+    Timeline,
+    find_time,
+    is_cftime,
+    is_xarray,
+    read_covariates,
+    read_future_covariates,
+    read_table,
+    time_index,
+)
 from tsssm.errors import DataError
 from tsssm.forecasters.model import Model, build_panel
 
@@ -50,7 +62,9 @@ def read_known(y: Any, X: Any, model: Model, gaps: str, *, n_future: int = 0, al
 
 
 def kind_of_stamps(index: pd.Index) -> str:
-    """ "integers", "periods", "datetimes without a zone" or "datetimes in <zone>"."""
+    """ "integers", "periods", "datetimes without a zone", "datetimes in <zone>" or "dates of the calendar <name>"."""
+    if is_cftime(index) and len(index):
+        return f"dates of the calendar {index[0].calendar}"
     if isinstance(index, pd.DatetimeIndex):
         return "datetimes without a zone" if index.tz is None else f"datetimes in {index.tz}"
     return "periods" if isinstance(index, pd.PeriodIndex) else "integers"
@@ -58,15 +72,21 @@ def kind_of_stamps(index: pd.Index) -> str:
 
 def _refuse_other_stamps(y: Any, model: Model) -> None:
     """Stamps of another kind or zone would shift the calendar; what is no table at all is left to `read_table`."""
-    index: Any = pd.RangeIndex(len(y)) if isinstance(y, np.ndarray) else getattr(y, "index", None)
+    if is_xarray(y):
+        index: Any = time_index(y, find_time(y, "y"))
+    else:
+        index = pd.RangeIndex(len(y)) if isinstance(y, np.ndarray) else getattr(y, "index", None)
     numbers = isinstance(index, pd.Index) and pd.api.types.is_integer_dtype(index.dtype)
-    if not (isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or numbers):
+    if not (isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or numbers or (is_cftime(index) and len(index))):
         return
     seen = kind_of_stamps(index)
     if seen != model.spec.stamps:
+        remedy = "pd.Series(values, index), y.tz_localize(zone), y.tz_convert(zone) or y.to_timestamp()"
+        if is_xarray(y):
+            remedy = "y.convert_calendar(name, use_cftime=...) or y.assign_coords"
         raise DataError(
             f"y has {seen} as stamps, but the forecaster was fitted on {model.spec.stamps}. Give y such an index: "
-            "pd.Series(values, index), y.tz_localize(zone), y.tz_convert(zone) or y.to_timestamp()."
+            f"{remedy}."
         )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsssm.data import LARGEST
-from tsssm.errors import StreamError
+from tsssm.data import LARGEST, GridKind, Kind, is_xarray, read_grid_row, shared_columns
+from tsssm.errors import DataError, StreamError
 
-__all__ = ["read_observation", "read_row", "refuse_other_row"]
+__all__ = ["read_grid_observation", "read_observation", "read_row", "refuse_other_row"]
 
 
 def read_observation(value: Any, names: tuple[Hashable, ...]) -> np.ndarray:
@@ -41,6 +41,28 @@ def read_observation(value: Any, names: tuple[Hashable, ...]) -> np.ndarray:
     return np.array([_number(v, name) for v, name in zip(values, names)])
 
 
+def read_grid_observation(grid: Any, time: Any, kind: Kind | GridKind) -> tuple[np.ndarray, Any]:
+    """Values of one step of a grid, (S,) float64, and its stamp: the one given, else the grid's own (or None).
+
+    Raises
+    ------
+    StreamError
+        The stream follows no grid or another one, the two stamps differ, or a value is infinite.
+    """
+    if not isinstance(kind, GridKind):
+        raise StreamError(f"this stream follows no grid, but the update is a {type(grid).__name__}. Give numbers.")
+    try:
+        values, own = read_grid_row(grid, kind)
+    except DataError as error:
+        raise StreamError(str(error)) from error
+    if time is not None and own is not None and time != own:
+        raise StreamError(f"the grid is of {own}, but time={time}. Leave time out.")
+    odd = np.isinf(values) | (np.abs(values) > LARGEST)
+    if odd.any():
+        _number(values[int(odd.argmax())], kind.names[int(odd.argmax())])
+    return values, own if time is None else time
+
+
 def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
     """Covariates of one row in the order of `columns`, (n_columns,) float64.
 
@@ -55,6 +77,7 @@ def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
         raise StreamError(f"update needs X with {', '.join(map(str, columns))}: the forecaster was fitted with it")
     if not columns:
         raise StreamError("update got X, but the forecaster was fitted without any; leave it out")
+    X = _as_frame(X)
     if isinstance(X, pd.DataFrame):
         if len(X) != 1:
             raise StreamError(f"X of an update must be one row; got {len(X)}")
@@ -75,8 +98,18 @@ def read_row(X: Any, columns: tuple[str, ...]) -> np.ndarray:
 
 def refuse_other_row(X: Any, stamp: Any) -> None:
     """Covariates in a frame carry a stamp, which must be that of the observation."""
+    X = _as_frame(X)
     if isinstance(X, pd.DataFrame) and isinstance(X.index, pd.DatetimeIndex | pd.PeriodIndex) and X.index[0] != stamp:
         raise StreamError(f"X is of {X.index[0]}, but the observation is of {stamp}")
+
+
+def _as_frame(X: Any) -> Any:
+    if not is_xarray(X):
+        return X
+    try:
+        return shared_columns(X)
+    except DataError as error:
+        raise StreamError(str(error)) from error
 
 
 def _flag(value: Any) -> Any:

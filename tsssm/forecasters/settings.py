@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -46,25 +47,14 @@ def _integer(least: int, *words: str) -> Callable:
     return check
 
 
-def _later(name: str, value: Any, check: Callable, remedy: str):
-    """'auto' is planned for this setting and refused until then."""
-    if isinstance(value, str) and value == "auto":
-        yield f'{name}="auto" comes with a later version; {remedy}'
-    else:
-        yield from check(name, value)
-
-
-def _max_steps(name: str, value: Any):
-    yield from _later(name, value, _integer(1), "pass a number of steps, 300 for example")
-
-
 def _learning_rate(name: str, value: Any):
-    yield from _later(name, value, _positive, "pass a number, 2e-3 for example")
+    if not (isinstance(value, str) and value == "auto"):
+        yield from _positive(name, value, ' or "auto"')
 
 
-def _positive(name: str, value: Any):
+def _positive(name: str, value: Any, alternative: str = ""):
     if not (_is_number(value) and 0 < value < float("inf")):
-        yield f"{name} must be a number above 0; got {value!r}"
+        yield f"{name} must be a number above 0{alternative}; got {value!r}"
 
 
 def _time_budget(name: str, value: Any):
@@ -107,10 +97,12 @@ def _training(name: str, value: Any):
     if not isinstance(value, Training):
         yield f"{name} must be a tsssm.Training; got {value!r}"
         return
-    defaults = Training()
-    for later in ("checkpoint_dir", "checkpoint_every", "resume"):
-        if getattr(value, later) != getattr(defaults, later):
-            yield f"{name}.{later}={getattr(value, later)!r}: checkpoints come with a later version; leave it out"
+    if value.checkpoint_dir is not None and not isinstance(value.checkpoint_dir, str | os.PathLike):
+        yield f"{name}.checkpoint_dir must be a path or None; got {value.checkpoint_dir!r}"
+    yield from _integer(1)(f"{name}.checkpoint_every", value.checkpoint_every)
+    if value.validate_every is not None:
+        yield from _integer(1)(f"{name}.validate_every", value.validate_every)
+    yield from _one_of("auto", "never")(f"{name}.resume", value.resume)
     for part in ("weight_decay", "warmup", "gradient_clip"):
         number = getattr(value, part)
         most = 1.0 if part == "warmup" else 1e9
@@ -152,7 +144,7 @@ _CHECKS: dict[str, Callable] = {
     "calendar": _calendar,
     "gaps": _one_of("refuse", "mask"),
     "validation_size": _integer(0, "auto"),
-    "max_steps": _max_steps,
+    "max_steps": _integer(1, "auto"),
     "batch_size": _integer(1),
     "learning_rate": _learning_rate,
     "time_budget": _time_budget,

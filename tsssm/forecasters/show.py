@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tsssm.data import drawable, is_xarray, open_grid
 from tsssm.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ def plot_fan(forecaster: Forecaster, y: Any, X: Any, *, actual: Any, series: Any
     column = _column(table.names, series)
     index = table.timeline.future(horizon)
     shown = max(_HISTORY * horizon, 2 * model.spec.season_length)
-    history = pd.Series(table.values[-shown:, column], index=table.timeline.index[-shown:])
-    frame = pd.DataFrame(quantiles[:, column], index=index, columns=list(model.spec.levels))
+    history = pd.Series(table.values[-shown:, column], index=drawable(table.timeline.index[-shown:]))
+    frame = pd.DataFrame(quantiles[:, column], index=drawable(index), columns=list(model.spec.levels))
     title = None if table.names[column] is None or len(table.names) == 1 else str(table.names[column])
-    return plot_forecast(history, frame[0.5], frame, _actual(actual, table.names, column, index), title=title, ax=ax)
+    observed = _actual(actual, table.names, column, index)
+    if observed is not None:
+        observed.index = drawable(observed.index)
+    return plot_forecast(history, frame[0.5], frame, observed, title=title, ax=ax)
 
 
 def _column(names: tuple, series: Any) -> int:
@@ -49,6 +53,9 @@ def _actual(actual: Any, names: tuple, column: int, index: pd.Index) -> pd.Serie
     if isinstance(actual, np.ndarray) and actual.size % len(names) == 0 and actual.ndim in (1, 2):
         values = actual.reshape(-1, len(names))[: len(index), column]
         return pd.Series(values, index=index[: len(values)])
+    if is_xarray(actual):
+        kind, values, given = open_grid(actual, "actual", keep_unobserved=True)
+        actual = pd.DataFrame(values, index=given, columns=list(kind.names))
     if isinstance(actual, pd.DataFrame):
         if names[column] not in actual.columns:
             raise DataError(f"actual has no column {names[column]!r}; it has {actual.columns.tolist()[:10]!r}")

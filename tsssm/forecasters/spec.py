@@ -24,6 +24,8 @@ class ModelSpec:
         Trained quantile levels, increasing, 0.5 among them.
     mixer : str or None
         Short name of the mixer; None without a network.
+    mixer_settings : dict
+        The mixer's settings, those that follow from the context among them.
     base : str or None
         "ridge", "seasonal" or None.
     d_model, n_layers : int
@@ -36,6 +38,8 @@ class ModelSpec:
         Of the time axis.
     stamps : str
         What its stamps are: "integers", "periods", "datetimes without a zone" or "datetimes in <zone>".
+    network_share : float
+        The network's share in the point forecast where there is a base too: 0.5 their mean, 0 or 1 one of them.
     """
 
     horizon: int
@@ -45,6 +49,7 @@ class ModelSpec:
     season_length: int
     levels: tuple[float, ...]
     mixer: str | None
+    mixer_settings: dict[str, Any]
     base: str | None
     d_model: int
     n_layers: int
@@ -53,6 +58,7 @@ class ModelSpec:
     covariates: tuple[str, ...]
     frequency: str
     stamps: str
+    network_share: float = 0.5
 
     @property
     def context_length(self) -> int:
@@ -79,6 +85,7 @@ class ModelSpec:
             d_model=self.d_model,
             n_layers=self.n_layers,
             dropout=self.dropout,
+            mixer_settings=self.mixer_settings,
         ).float()
 
     def to_json(self) -> dict:

@@ -10,11 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsssm.data import Clock, Covariates, Kind, Timeline, calendar_row, read_future_covariates
+from tsssm.data import (
+    Clock,
+    Covariates,
+    GridKind,
+    Kind,
+    Timeline,
+    calendar_row,
+    is_xarray,
+    read_future_covariates,
+)
 from tsssm.errors import ConfigError, DataError, StreamError
 from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
 from tsssm.forecasters.model import Model
-from tsssm.forecasters.observation import read_observation, read_row, refuse_other_row
+from tsssm.forecasters.observation import read_grid_observation, read_observation, read_row, refuse_other_row
 from tsssm.forecasters.stream_forecast import stream_forecast
 from tsssm.forecasters.stream_state import StreamState
 
@@ -37,7 +46,7 @@ class Stream:
     state : StreamState
     timeline : Timeline
         The rows taken in so far; only its end is kept.
-    kind : Kind
+    kind : Kind or GridKind
         What forecasts come back as.
     settings : mapping
         ``refresh``, ``gaps`` and the forecaster's ``quantiles``.
@@ -53,7 +62,14 @@ class Stream:
     array([-0.06,  0.81])
     """
 
-    def __init__(self, model: Model, state: StreamState, timeline: Timeline, kind: Kind, settings: Mapping[str, Any]):
+    def __init__(
+        self,
+        model: Model,
+        state: StreamState,
+        timeline: Timeline,
+        kind: Kind | GridKind,
+        settings: Mapping[str, Any],
+    ):
         self._model, self._state, self._kind, self._settings = model, state, kind, dict(settings)
         self._empty = timeline.slice(len(timeline), None)
         self._clock: Clock | None = timeline.clock() if len(timeline) or _says_its_start(timeline) else None
@@ -83,11 +99,11 @@ class Stream:
 
         Parameters
         ----------
-        value : number, array, mapping or Series
-            One value; or several in the order of the columns, or by series name (a series left out is unobserved).
-            NaN is unobserved.
+        value : number, array, mapping, Series, DataArray or Dataset
+            One value; or several in the order of the columns, or by series name (a series left out is unobserved); or
+            one step of a grid like the history's. NaN is unobserved.
         time : stamp, optional
-            Of this row; the next one after the last if left out.
+            Of this row; the next one after the last if left out. A grid's own stamp serves as well.
         X : mapping, Series, array or frame of one row, optional
             Covariates of this row, if the forecaster was fitted with any.
 
@@ -97,7 +113,10 @@ class Stream:
             A late, repeated or off-frequency stamp; skipped rows unless ``gaps="mask"``; a name that is not one of
             the stream's; infinite values or anything that is no number; missing covariates.
         """
-        values = read_observation(value, self.series)
+        if is_xarray(value):
+            values, time = read_grid_observation(value, time, self._kind)
+        else:
+            values = read_observation(value, self.series)
         x = read_row(X, self._model.spec.covariates)
         with self._lock:
             clock, skipped = self._clock_at(time)
@@ -152,6 +171,8 @@ class Stream:
         with self._lock:
             state, clock = self._state, self._clock
         silent = [name for name, age in zip(state.names, state.age) if age == 0]
+        if isinstance(self._kind, GridKind) and len(silent) < len(state.names):
+            silent = []  # cells without any observation yet are NaN in the forecast, as land is
         if silent or clock is None:
             raise StreamError(
                 f"nothing can be forecast before the first observation; none yet of series {silent[:5]!r}. "
@@ -222,7 +243,7 @@ def _local(clock: Clock):
     """The clock's stamp as naive local time, as `Timeline.calendar_stamps` has it."""
     if isinstance(clock.last, pd.Period):
         return clock.last.start_time
-    return clock.last if clock.last.tz is None else clock.last.tz_localize(None)
+    return clock.last if getattr(clock.last, "tz", None) is None else clock.last.tz_localize(None)
 
 
 def check_refresh(refresh: str, model: Model) -> None:

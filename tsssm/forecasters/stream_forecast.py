@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsssm.forecasters.forecast import Forecasts, combine, speak
+from tsssm.forecasters.forecast import Forecasts, combine, mix, speak
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.stream_state import StreamState
 
@@ -60,7 +60,7 @@ def _moved_on(model: Model, state: StreamState, rows: np.ndarray, back: int, bas
     still_spoken = np.arange(model.spec.horizon) + back < model.spec.horizon
     last_move = then.point[:, -1:] - base_then[:, -1:]
     median = network[..., model.spec.median]
-    point = np.where(still_spoken, 0.5 * (base + median[:, ahead]), base + last_move)
+    point = np.where(still_spoken, mix(model, base, median[:, ahead]), base + last_move)
     spread = then.quantiles - then.point[..., None]
     spoken = np.where(still_spoken, median[:, ahead], np.nan)
     return Forecasts(point, base, spoken, point[..., None] + spread[:, ahead])

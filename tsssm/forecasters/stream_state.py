@@ -169,7 +169,7 @@ class StreamState:
     def _advance_network(self, model: Model, new: np.ndarray) -> StreamState:
         """Give the token that ends here to its phase, for the series whose turn it is."""
         assert model.network is not None
-        since = self.since + 1
+        since = np.where(self.age > 0, self.since + 1, 0)
         every_row = len(self.phases) == model.spec.patch_length
         due = (self.age > 0) & (every_row | (since >= model.spec.patch_length) | new)
         if not due.any():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tsssm.forecasters.parameters import parameter_counts
+
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
 
@@ -61,6 +63,10 @@ def summarise(forecaster: Forecaster) -> Summary:
         facts["parameters"] = _parameters_text(forecaster)
         facts["inputs"] = ", ".join((*(f"calendar {c}" for c in spec.cycles), *spec.covariates)) or "the series alone"
         facts["training"] = _training_text(history)
+        if len(forecaster.schedules_):
+            facts["chosen from"] = _schedules_text(forecaster.schedules_)
+        if model.base is not None:
+            facts["point forecast"] = _share_text(spec.network_share)
     facts["state"] = _state_text(forecaster)
     facts["trained until"] = str(forecaster.training_end_)
     return Summary(
@@ -76,17 +82,26 @@ def _base_text(forecaster: Forecaster) -> str:
 
 
 def _parameters_text(forecaster: Forecaster) -> str:
-    network = forecaster.model_.network
-    assert network is not None
-    parts = {name: sum(p.numel() for p in module.parameters()) for name, module in network.named_children()}
-    blocks = parts["blocks"] + parts["norm"]
-    return f"{forecaster.n_parameters_:,} (blocks {blocks:,}, embedding {parts['embedding']:,}, head {parts['head']:,})"
+    counts = parameter_counts(forecaster)
+    parts = (f"{name} {getattr(counts, name):,}" for name in ("backbone", "embedding", "head"))
+    return f"{counts.network:,} ({', '.join(parts)})" + (f", base {counts.base:,}" if counts.base else "")
 
 
 def _training_text(history: pd.DataFrame) -> str:
     first, last = history["loss"].iloc[0], history["loss"].tail(max(1, len(history) // 10)).mean()
     peak = history["learning_rate"].max()
     return f"{len(history)} steps, loss {first:.4g} -> {last:.4g}, peak learning rate {peak:g}"
+
+
+def _schedules_text(schedules: pd.DataFrame) -> str:
+    tried = (f"{one.steps} steps at {one.learning_rate:g}: {one.error:.4g}" for one in schedules.itertuples())
+    return f"{'; '.join(tried)} (scaled error on the validation part)"
+
+
+def _share_text(share: float) -> str:
+    if share == 0.5:
+        return "the mean of base and network"
+    return f"the {'network' if share else 'base'} alone, as the validation part prefers"
 
 
 def _state_text(forecaster: Forecaster) -> str:

@@ -15,10 +15,11 @@ from tsssm.forecasters.model import Model, Track
 from tsssm.linear import Cutoffs, training_cutoffs, validation_cutoffs
 from tsssm.metrics import seasonal_scale
 
-__all__ = ["FitData", "Validated", "validate"]
+__all__ = ["FitData", "Validated", "best_share", "forecast_error", "has_validation", "validate"]
 
 Report = Callable[[slice, np.ndarray, Forecasts], None]  # sees each chunk of targets and forecasts
 _MAX_VALUES = 40_000_000  # cutoffs times steps times levels; beyond, cutoffs are thinned
+_MAX_VALUES_OF_CHOICE = 4_000_000  # the same, where only one fit is compared with another
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,8 @@ def validate(model: Model, data: FitData) -> Validated:
     without one come from the training part; a note says so.
     """
     panel, spec = data.panel, model.spec
-    limit = max(64, _MAX_VALUES // (spec.horizon * len(spec.levels)))
-    cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
-    target = _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
-    if np.isfinite(target).any():
+    if has_validation(data):
+        cutoffs, target = _validation_targets(model, data, _MAX_VALUES)
         parts = _PartErrors(data, cutoffs)
         calibration = _calibrate(model, data, cutoffs, target, parts.add)
         return Validated(calibration, parts.report(spec.season_length))
@@ -60,9 +59,54 @@ def validate(model: Model, data: FitData) -> Validated:
     )
     if model.network is not None:
         return Validated(_untouched(model), notes=[note])
-    cutoffs = training_cutoffs(data.train_lengths, 1, limit)
+    cutoffs = training_cutoffs(data.train_lengths, 1, _limit(model, _MAX_VALUES))
     target = _targets(panel, cutoffs, spec.horizon, np.zeros_like(panel.lengths), data.train_lengths)
     return Validated(_calibrate(model, data, cutoffs, target, lambda *_: None), notes=[note])
+
+
+def has_validation(data: FitData) -> bool:
+    """Whether anything is observed in a validation part."""
+    panel = data.panel
+    return any(bool(np.isfinite(panel.series(i)[n:]).any()) for i, n in enumerate(data.train_lengths))
+
+
+def _validation_targets(model: Model, data: FitData, max_values: int) -> tuple[Cutoffs, np.ndarray]:
+    panel, spec = data.panel, model.spec
+    limit = _limit(model, max_values)
+    cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
+    return cutoffs, _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
+
+
+def _limit(model: Model, max_values: int) -> int:
+    """How many cutoffs give about so many values (cutoffs times steps times levels)."""
+    return max(64, max_values // (model.spec.horizon * len(model.spec.levels)))
+
+
+def forecast_error(model: Model, data: FitData) -> float:
+    """Error of the forecast on the validation part, to compare fits by; of its shares, the best counts.
+
+    MASE, or where no series has a seasonal naive error, MAE.
+    """
+    return min(error for part, error in _errors_by_part(model, data).items() if part != "base" or model.network is None)
+
+
+def best_share(model: Model, data: FitData) -> float:
+    """The network's share in the forecast that the validation part prefers: half, all or nothing."""
+    if model.base is None or not has_validation(data):
+        return 0.5
+    errors = _errors_by_part(model, data)
+    shares = {"both": 0.5, "network": 1.0, "base": 0.0}
+    return shares[min(shares, key=lambda part: errors[part])]
+
+
+def _errors_by_part(model: Model, data: FitData) -> dict[str, float]:
+    """MASE (else MAE) of base, network and both at a share of the cutoffs."""
+    cutoffs, target = _validation_targets(model, data, _MAX_VALUES_OF_CHOICE)
+    model, parts = replace(model, calibration=_untouched(model)), _PartErrors(data, cutoffs)
+    for chunk, forecasts in forecast_chunks(model, data.panel, data.track, cutoffs):
+        parts.add(chunk, target[chunk], forecasts)
+    report = parts.report(model.spec.season_length)
+    return {part: errors["mae"] if math.isnan(errors["mase"]) else errors["mase"] for part, errors in report.items()}
 
 
 def _untouched(model: Model) -> Calibration:

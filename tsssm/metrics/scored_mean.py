@@ -45,7 +45,9 @@ def as_pair(actual: ArrayLike, other: ArrayLike, name: str) -> tuple[NDArray[np.
     return left, right
 
 
-def scored_mean(losses: NDArray[np.float64], scored: NDArray[np.bool_], axis: Axis = None) -> Score:
+def scored_mean(
+    losses: NDArray[np.float64], scored: NDArray[np.bool_], axis: Axis = None, weights: ArrayLike | None = None
+) -> Score:
     """Mean of the losses over the scored entries; NaN where nothing is scored.
 
     A NaN loss that is scored (a forecast that is NaN where the series is observed) makes the mean NaN.
@@ -58,19 +60,39 @@ def scored_mean(losses: NDArray[np.float64], scored: NDArray[np.bool_], axis: Ax
         The entries that count.
     axis : int, tuple of int or None
         The axes to average over; None averages over all.
+    weights : array_like, optional
+        How much each entry counts; broadcast to the shape of `losses`. None: all the same.
 
     Returns
     -------
     float or array
 
+    Raises
+    ------
+    DataError
+        Weights are negative, no numbers, or of a shape that does not fit.
+
     Examples
     --------
     >>> scored_mean(np.array([1.0, 2.0, 9.0]), np.array([True, True, False]))
     1.5
+    >>> scored_mean(np.array([1.0, 2.0, 9.0]), np.array([True, True, False]), weights=[3.0, 1.0, 1.0])
+    1.25
     """
-    total = np.where(scored, losses, 0.0).sum(axis=axis)
+    share = scored if weights is None else np.where(scored, _fitting_weights(weights, losses.shape), 0.0)
+    total = (np.where(scored, losses, 0.0) * share).sum(axis=axis)
     with np.errstate(invalid="ignore"):  # 0 / 0: nothing is scored, and the answer is NaN
-        return as_number(total / scored.sum(axis=axis))
+        return as_number(total / share.sum(axis=axis))
+
+
+def _fitting_weights(weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    given = np.asarray(weights, dtype=np.float64)
+    if not np.all(given >= 0.0) or np.isinf(given).any():
+        raise DataError(f"weights must be finite numbers of 0 or more, not {given}.")
+    try:
+        return np.broadcast_to(given, shape)
+    except ValueError:
+        raise DataError(f"weights have shape {given.shape}, which does not broadcast to {shape}.") from None
 
 
 def as_number(score: NDArray[np.float64] | np.float64) -> Score:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .mixer import Mixer
+from .settings import setting_names
 
 __all__ = ["check_mixer"]
 
@@ -29,7 +30,8 @@ def check_mixer(mixer_class: type[Mixer], d_model: int = 16, **settings: Any) ->
     Checked are: shapes and dtypes; that a whole sequence, single steps and a sequence cut anywhere agree; that resets
     equal separate sequences; that gradients reach every parameter and the input; that series of a batch do not touch;
     that the future does not reach the past; that states are NamedTuples, batch first, of constant size and left
-    unchanged; that copies, state dicts and pickles give equal outputs.
+    unchanged; that copies, state dicts and pickles give equal outputs; that settings which follow from the context are
+    the constructor's and change no shape of a parameter; that a channel mixer is a mixer apart.
 
     Parameters
     ----------
@@ -244,6 +246,32 @@ def _copies_are_equal(case: _Case) -> None:
         case.equal(_run(pickle.loads(pickle.dumps(mixer)), x), whole, "a pickle gives the same output", tolerance=0)
 
 
+@torch.no_grad()
+def _settings_follow_from_the_context(case: _Case) -> None:
+    shapes = set()
+    for context_tokens in (1, 7, 1000):
+        settings = case.mixer_class.settings_for(context_tokens)
+        named = set(settings) <= set(setting_names(case.mixer_class))
+        case.promise(named, f"settings_for gives settings of the constructor, not {sorted(settings)}")
+        mixer = case.mixer_class(case.d_model, layer_index=0, n_layers=2, **{**settings, **case.settings})
+        shapes.add(str([(name, tuple(tensor.shape)) for name, tensor in mixer.state_dict().items()]))
+    case.promise(len(shapes) == 1, "settings_for changes no shape of a parameter")
+
+
+@torch.no_grad()
+def _channel_mixer_stands_apart(case: _Case) -> None:
+    mixer, x = case.build(), case.inputs()
+    channel = mixer.channel_mixer()
+    if channel is None:
+        return
+    case.promise(isinstance(channel, Mixer), "channel_mixer gives a Mixer or None")
+    y, _ = channel.to(x.dtype)(x)
+    case.promise(y.shape == x.shape, "a channel mixer keeps the mixer's width")
+    own = {id(parameter) for parameter in mixer.parameters()}
+    apart = not any(id(parameter) in own for parameter in channel.parameters())
+    case.promise(apart, "a channel mixer shares no parameter with the mixer")
+
+
 def _importable(cls: type) -> bool:
     """Whether pickle can find the class; one defined inside a function it cannot."""
     try:
@@ -264,4 +292,6 @@ CHECKS: tuple[Callable[[_Case], None], ...] = (
     _series_do_not_touch,
     _future_does_not_reach_the_past,
     _copies_are_equal,
+    _settings_follow_from_the_context,
+    _channel_mixer_stands_apart,
 )

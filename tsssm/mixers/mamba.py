@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu, softplus
 
-from tsssm_kernels import selective_scan, selective_scan_step
+from tsssm_kernels import mamba_inner, mamba_inner_step
 
 from .mixer import Mixer
 from .short_convolution import ShortConvolution
@@ -94,10 +93,9 @@ class Mamba(Mixer):
     ):
         super().__init__()
         inner, rank = expand * d_model, math.ceil(d_model / 16)
-        self.sizes = (rank, state_size, state_size)
         self.in_projection = nn.Linear(d_model, 2 * inner, bias=False)
         self.convolution = ShortConvolution(inner, conv_width)
-        self.x_projection = nn.Linear(inner, sum(self.sizes), bias=False)
+        self.x_projection = nn.Linear(inner, rank + 2 * state_size, bias=False)
         self.delta_projection = nn.Linear(rank, inner)
         self.A_log = nn.Parameter(torch.log(torch.arange(1.0, state_size + 1)).repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
@@ -106,7 +104,8 @@ class Mamba(Mixer):
 
     @torch.no_grad()
     def _initialise(self, n_layers: int) -> None:
-        nn.init.uniform_(self.delta_projection.weight, -(self.sizes[0] ** -0.5), self.sizes[0] ** -0.5)
+        bound = self.delta_projection.in_features**-0.5
+        nn.init.uniform_(self.delta_projection.weight, -bound, bound)
         low, high = (math.log(bound) for bound in DELTA_RANGE)
         delta = torch.empty_like(self.D).uniform_(low, high).exp().clamp_(min=DELTA_FLOOR)
         self.delta_projection.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
@@ -125,22 +124,19 @@ class Mamba(Mixer):
         """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
         if state is None:
             state = self.initial_state(x.shape[0], x.device, x.dtype)
-        x, z = self.in_projection(x).chunk(2, dim=-1)
-        x, tail = self.convolution(x, state.tail, resets)
-        x = silu(x)
-        delta, B, C = self._parameters_of_scan(x)
-        y, h = selective_scan(
-            x, delta, self._A(), B, C, self.D, z, time_gaps=time_gaps, initial_state=state.h, resets=resets
+        y, tail, h = mamba_inner(
+            self.in_projection(x),
+            *self._inner_weights(),
+            tail=state.tail,
+            initial_state=state.h,
+            time_gaps=time_gaps,
+            resets=resets,
         )
         return self.out_projection(y), MambaState(h, tail)
 
     def step(self, x_t: Tensor, state: MambaState, shared: dict[str, Any] | None = None) -> tuple[Tensor, MambaState]:
         """Mix one step, see `Mixer.step`."""
-        x, z = self.in_projection(x_t).chunk(2, dim=-1)
-        x, tail = self.convolution.step(x, state.tail)
-        x = silu(x)
-        delta, B, C = self._parameters_of_scan(x)
-        y, h = selective_scan_step(x, delta, self._A(), B, C, state.h, self.D, z)
+        y, tail, h = mamba_inner_step(self.in_projection(x_t), *self._inner_weights(), tail=state.tail, state=state.h)
         return self.out_projection(y), MambaState(h, tail)
 
     def initial_state(
@@ -155,10 +151,14 @@ class Mamba(Mixer):
             tail=torch.zeros(batch_size, taps - 1, inner, device=device, dtype=dtype),
         )
 
-    def _parameters_of_scan(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """delta (..., inner), B and C (..., state_size) for convolved inputs (..., inner)."""
-        rank_part, B, C = self.x_projection(x).split(self.sizes, dim=-1)
-        return softplus(self.delta_projection(rank_part)), B, C
-
-    def _A(self) -> Tensor:
-        return -torch.exp(self.A_log)
+    def _inner_weights(self) -> tuple[Tensor, ...]:
+        """What `mamba_inner` and its step take between the inputs and the state."""
+        return (
+            self.convolution.weight,
+            self.convolution.bias,
+            self.x_projection.weight,
+            self.delta_projection.weight,
+            self.delta_projection.bias,
+            -torch.exp(self.A_log),
+            self.D,
+        )

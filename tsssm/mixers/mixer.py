@@ -92,6 +92,26 @@ class Mixer(nn.Module, ABC):
         its state in float32 all the same).
         """
 
+    @classmethod
+    def settings_for(cls, context_tokens: int) -> dict[str, Any]:
+        """Settings that follow from the training context, by name; a user's own settings go before them.
+
+        None, unless a subclass says otherwise. They must not change the parameters' shapes.
+
+        Parameters
+        ----------
+        context_tokens : int
+            Tokens of a training window.
+        """
+        return {}
+
+    def channel_mixer(self) -> Mixer | None:
+        """A new mixer that a residual block of its own puts behind this one, such as a transformer's MLP; or None.
+
+        It is not part of this mixer: the network owns it, with its parameters and its state.
+        """
+        return None
+
     def state_bytes(self) -> int:
         """Bytes of state per series."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.initial_state(1))

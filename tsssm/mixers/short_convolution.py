@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tsssm.errors import ConfigError
+from tsssm_kernels import short_convolution, short_convolution_step
 
 __all__ = ["ShortConvolution"]
 
@@ -65,31 +66,8 @@ class ShortConvolution(nn.Module):
         tail : Tensor, shape (batch, width - 1, channels)
             The last inputs, those before the last reset set to zero.
         """
-        width, length = self.weight.shape[0], x.shape[1]
-        padded = torch.cat([tail, x], dim=1)
-        age = None if resets is None else _age(resets, width)
-        y = self.bias + x * self.weight[-1]
-        for back in range(1, width):
-            start = width - 1 - back
-            earlier = padded[:, start : start + length]  # the input `back` steps ago
-            if age is not None:
-                earlier = torch.where((age >= back).unsqueeze(-1), earlier, 0.0)
-            y = torch.addcmul(y, earlier, self.weight[start])
-        new_tail = padded[:, length:]
-        if age is not None:
-            back_from_last = torch.arange(width - 2, -1, -1, device=x.device)
-            new_tail = torch.where((age[:, -1:] >= back_from_last).unsqueeze(-1), new_tail, 0.0)
-        return y, new_tail.contiguous()
+        return short_convolution(x, self.weight, self.bias, tail, resets)
 
     def step(self, x_t: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Convolve one step: `x_t` and `y_t` have shape (batch, channels), `tail` that of `forward`."""
-        y = torch.addcmul(self.bias, x_t, self.weight[-1])
-        y = y + (tail * self.weight[:-1]).sum(1)
-        return y, torch.cat([tail[:, 1:], x_t.unsqueeze(1)], dim=1)
-
-
-def _age(resets: Tensor, width: int) -> Tensor:
-    """Steps since the sequence began, (batch, length); at least `width` where it began before the first step."""
-    index = torch.arange(resets.shape[1], device=resets.device)
-    start = torch.where(resets, index, -width).cummax(dim=1).values
-    return index - start
+        return short_convolution_step(x_t, self.weight, self.bias, tail)

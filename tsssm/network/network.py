@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class ForecastNetwork(nn.Module):
     Parameters
     ----------
     mixer : type of Mixer
-        The sequence mixer of every block.
+        The sequence mixer of every layer. Each has a residual block, and so has its channel mixer, if it asks for one.
     patch_length : int
         Observations of a token.
     n_covariates : int
@@ -34,9 +34,11 @@ class ForecastNetwork(nn.Module):
     levels : sequence of float
         Increasing quantile levels, 0.5 among them.
     d_model, n_layers : int
-        Width and number of blocks.
+        Width and number of sequence mixers.
     dropout : float
         Share of each mixer's output dropped in training; the embedding is left whole, for dropping values blurs them.
+    mixer_settings : mapping, optional
+        The mixer's own settings, by name.
 
     Examples
     --------
@@ -60,13 +62,15 @@ class ForecastNetwork(nn.Module):
         d_model: int = 64,
         n_layers: int = 2,
         dropout: float = 0.2,
+        mixer_settings: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         self.patch_length, self.horizon = patch_length, horizon
         self.embedding = nn.Linear(token_width(patch_length, n_covariates), d_model)
         self.blocks: Iterable[Block] = nn.ModuleList(  # type: ignore[assignment]
-            Block(nn.RMSNorm(d_model, eps=1e-5), mixer(d_model, layer_index=i, n_layers=n_layers), dropout)
+            Block(nn.RMSNorm(d_model, eps=1e-5), part, dropout)
             for i in range(n_layers)
+            for part in _with_channel_mixer(mixer(d_model, layer_index=i, n_layers=n_layers, **(mixer_settings or {})))
         )
         self.norm = nn.RMSNorm(d_model, eps=1e-5)
         self.head = QuantileHead(d_model, horizon=horizon, n_covariates=n_covariates, levels=levels)
@@ -115,3 +119,10 @@ class ForecastNetwork(nn.Module):
     def state_bytes(self) -> int:
         """Bytes of the blocks' state for one series and one phase."""
         return sum(block.mixer.state_bytes() for block in self.blocks)
+
+
+def _with_channel_mixer(mixer: Mixer) -> Iterator[Mixer]:
+    yield mixer
+    channel = mixer.channel_mixer()
+    if channel is not None:
+        yield channel

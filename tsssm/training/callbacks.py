@@ -1,19 +1,20 @@
-"""Lightning callbacks: progress, a time budget, and an orderly stop on Ctrl-C."""
+"""Lightning callbacks: the curve, a time budget, errors on the validation part."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import lightning
+import numpy as np
+import torch
 from lightning.pytorch.callbacks import Callback
 
+from tsssm.network import ForecastNetwork
 from tsssm.progress import Progress
 
-__all__ = ["History", "Interrupt", "TimeBudget"]
+__all__ = ["History", "TimeBudget", "Validation"]
 
 
 class History(Callback):
@@ -22,12 +23,14 @@ class History(Callback):
     Attributes
     ----------
     curve : dict of list
-        ``step``, ``loss`` and ``learning_rate`` of each step.
+        ``step``, ``loss`` and ``learning_rate`` of each step, those before a resume included.
     """
 
-    def __init__(self, progress: Progress):
+    def __init__(self, progress: Progress, before: dict[str, np.ndarray] | None = None):
         self.progress = progress
         self.curve: dict[str, list[float]] = {"step": [], "loss": [], "learning_rate": []}
+        for name, values in (before or {}).items():
+            self.curve[name] = values.tolist()
 
     def on_train_batch_start(self, trainer: lightning.Trainer, module, batch, batch_index: int) -> None:
         """Note the learning rate that this step is taken with."""
@@ -36,9 +39,9 @@ class History(Callback):
     def on_train_batch_end(self, trainer: lightning.Trainer, module, outputs, batch, batch_index: int) -> None:
         """Note the loss."""
         loss = float(outputs["loss"])
-        self.curve["step"].append(trainer.global_step)
+        self.curve["step"].append(module.step)
         self.curve["loss"].append(loss)
-        self.progress.advance(trainer.global_step, loss=loss)
+        self.progress.advance(module.step, loss=loss)
 
 
 class TimeBudget(Callback):
@@ -58,46 +61,35 @@ class TimeBudget(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module, outputs, batch, batch_index: int) -> None:
         """Fit the schedule to the time left; stop at its end."""
-        now, step = time.monotonic(), trainer.global_step
-        if step <= 1:
+        now, taken, step = time.monotonic(), trainer.global_step, module.step
+        if taken <= 1:
             self._second_step = now
         else:
-            per_step = (now - self._second_step) / (step - 1)
+            per_step = (now - self._second_step) / (taken - 1)
             fits = step + int((self.seconds - (now - self._begin)) / max(per_step, 1e-6))
-            module.schedule_length = max(step, min(module.schedule_length, fits))
-        if step >= module.schedule_length or now - self._begin > self.seconds:
+            length = max(step, min(module.schedule.length, fits))
+            if length < module.schedule.length:
+                module.schedule = module.schedule.shortened(length)
+        if step >= module.schedule.length or now - self._begin > self.seconds:
             trainer.should_stop = True
 
 
-class Interrupt(Callback):
-    """Stop in order on Ctrl-C: the step under way is finished, then training ends.
+class Validation(Callback):
+    """Judge the network every `every` steps, for callbacks that stop or prune by ``validation_loss``.
 
-    Lightning turns a KeyboardInterrupt inside `fit` into SystemExit; so SIGINT is taken here, and the caller raises
-    KeyboardInterrupt when `interrupted` is set. A second Ctrl-C acts as it did before.
+    The judge sees a copy on the CPU, in evaluation mode; what it says is `trainer.callback_metrics["validation_loss"]`
+    when the other callbacks' `on_validation_end` runs.
     """
 
-    def __init__(self):
-        self.interrupted = False
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take SIGINT over, and give it back (Python allows that in the main thread only)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = signal.getsignal(signal.SIGINT) or signal.default_int_handler  # None: set from outside Python
-
-        def on_signal(number, frame) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, previous)
-
-        signal.signal(signal.SIGINT, on_signal)
-        try:
-            yield
-        finally:  # Lightning puts back the handler that it found, which was ours
-            signal.signal(signal.SIGINT, previous)
+    def __init__(self, every: int, judge: Callable[[ForecastNetwork], float]):
+        self.every, self.judge = every, judge
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module, outputs, batch, batch_index: int) -> None:
-        """Stop if asked to."""
-        if self.interrupted:
-            trainer.should_stop = True
+        """Judge, where it is time to."""
+        if module.step % self.every:
+            return
+        network = copy.deepcopy(module.network).cpu().eval()
+        with torch.no_grad():
+            trainer.callback_metrics["validation_loss"] = torch.tensor(self.judge(network))
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_validation_end(trainer, module)

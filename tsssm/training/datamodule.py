@@ -20,17 +20,17 @@ LONG_EVERY, LONG_CONTEXTS, LONG_SHARE = 4, 8, 4
 
 
 class _Batches(IterableDataset):
-    """An endless row of batches, drawn at random; the same seed gives the same row."""
+    """An endless row of batches, each drawn at random by seed, step and device."""
 
-    def __init__(self, source: WindowSource, batch_size: int, seed: int):
+    def __init__(self, source: WindowSource, batch_size: int, first_step: int, seed: int, rank: int):
         super().__init__()
-        self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.source, self.batch_size, self.first_step, self.seed, self.rank = source, batch_size, first_step, seed, rank
         self.long = source.stretched(max(1, min(LONG_CONTEXTS, source.contexts_in_longest)))
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
-        random = np.random.default_rng([self.seed, worker.id if worker else 0])
-        for step in itertools.count(1):
+        for step in itertools.count(self.first_step + 1):
+            random = np.random.default_rng([self.seed, step, self.rank, worker.id if worker else 0])
             source, size = self.source, self.batch_size
             if step % LONG_EVERY == 0 and self.long.n_tokens > source.n_tokens:
                 source, size = self.long, max(1, size // LONG_SHARE)
@@ -51,12 +51,15 @@ class WindowDataModule(lightning.LightningDataModule):
         Windows of a batch.
     seed : int
         The same seed gives the same batches.
+    first_step : int
+        Begin behind this many batches.
     """
 
-    def __init__(self, source: WindowSource, *, batch_size: int = 32, seed: int = 0):
+    def __init__(self, source: WindowSource, *, batch_size: int = 32, seed: int = 0, first_step: int = 0):
         super().__init__()
-        self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.source, self.batch_size, self.seed, self.first_step = source, batch_size, seed, first_step
 
     def train_dataloader(self) -> DataLoader:
         """Whole batches, cut in the main process: that is faster than collating samples in workers."""
-        return DataLoader(_Batches(self.source, self.batch_size, self.seed), batch_size=None)
+        rank = 0 if self.trainer is None else self.trainer.global_rank  # devices that train together draw differently
+        return DataLoader(_Batches(self.source, self.batch_size, self.first_step, self.seed, rank), batch_size=None)

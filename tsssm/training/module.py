@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from tsssm.data.batch import Batch
 from tsssm.network import ForecastNetwork, future_rows, horizon_weights, pinball_loss, token_features
-from tsssm.training.settings import Training
+from tsssm.training.schedule import Schedule
+from tsssm.training.state import TrainingState
 
 __all__ = ["ForecastModule"]
 
@@ -20,24 +21,27 @@ class ForecastModule(lightning.LightningModule):
     """Train a `ForecastNetwork` on batches of windows; usable with a plain ``lightning.Trainer``.
 
     The loss counts every token of a window: at each, the pinball loss of the next `horizon` steps, in units of the
-    series' own training deviation. AdamW, linear warm-up, cosine to zero.
+    series' own training deviation. AdamW.
 
     Parameters
     ----------
     network : ForecastNetwork
     levels : sequence of float
         The head's quantile levels.
-    learning_rate : float
-        At the end of the warm-up.
-    max_steps : int
-        Length of the schedule; give the Trainer the same.
-    training : Training
-        Weight decay and warm-up are taken from it.
+    schedule : Schedule
+        The learning rate of each step; give the Trainer its length as `max_steps`.
+    weight_decay : float
+        AdamW's, of the parameters that are not exempt.
+    start : TrainingState, optional
+        Go on from here: the network gets these weights, the optimiser this memory, the schedule and the batches this
+        step.
+    seed : int
+        Together with the step it decides what dropout drops.
 
     Attributes
     ----------
-    schedule_length : int
-        `max_steps`, or less once a time budget has shortened the schedule.
+    schedule : Schedule
+        A time budget shortens it.
 
     Examples
     --------
@@ -48,14 +52,17 @@ class ForecastModule(lightning.LightningModule):
         self,
         network: ForecastNetwork,
         levels: Sequence[float],
+        schedule: Schedule,
         *,
-        learning_rate: float,
-        max_steps: int,
-        training: Training | None = None,
+        weight_decay: float = 0.05,
+        start: TrainingState | None = None,
+        seed: int = 0,
     ):
         super().__init__()
-        self.network, self.learning_rate, self.schedule_length = network, learning_rate, max_steps
-        self.training_settings = training or Training()
+        self.network, self.schedule, self.weight_decay = network, schedule, weight_decay
+        self._start, self._seed = start, seed
+        if start is not None:
+            network.load_state_dict(start.weights)
         self.levels: Tensor
         self.step_weights: Tensor
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
@@ -94,19 +101,23 @@ class ForecastModule(lightning.LightningModule):
         """The same loss on held-out windows."""
         self.log("validation_loss", self.loss(batch), batch_size=len(batch.values))
 
-    def learning_rate_factor(self, step: int) -> float:
-        """Warm-up, then a cosine to zero, of the schedule as long as it now is."""
-        warmup = max(1, round(self.training_settings.warmup * self.schedule_length))
-        if step < warmup:
-            return (step + 1) / warmup
-        done = (step - warmup) / max(1, self.schedule_length - warmup)
-        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    @property
+    def step(self) -> int:
+        """Steps taken, those before `start` included."""
+        return self.trainer.global_step + (0 if self._start is None else self._start.step)
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Seed this step: so it is the same after a resume, and on a branch of another schedule."""
+        torch.manual_seed(((self._seed * 1_000_003 + self.step) * 1_009 + self.global_rank) % 2**63)
 
     def configure_optimizers(self):
         """AdamW without decay on what must not shrink, and the schedule by step."""
-        groups = parameter_groups(self.network, self.training_settings.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)
+        groups = parameter_groups(self.network, self.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.schedule.learning_rate, betas=(0.9, 0.95))
+        first = 0 if self._start is None else self._start.step
+        if self._start is not None:
+            self._start.restore(optimizer)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule.factor(first + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 __all__ = ["Training"]
@@ -26,8 +27,15 @@ class Training:
         "auto", "ddp", "ddp_fork", "ddp_spawn" or "ddp_notebook", as Lightning names them, for several devices.
     callbacks : tuple
         Further Lightning callbacks.
-    checkpoint_dir, checkpoint_every, resume
-        Checkpoints come with a later version; anything but the defaults is refused.
+    validate_every : int, optional
+        Judge the network after this many steps; Lightning callbacks that stop or prune find the error (MASE of the
+        forecast on the validation part) as ``validation_loss``. It does not end training by itself.
+    checkpoint_dir : path, optional
+        Keep checkpoints here, and go on from them when the same fit (data, settings, random_state) is called again.
+    checkpoint_every : int
+        Steps from one checkpoint to the next.
+    resume : str
+        "auto": go on from the checkpoints of the same fit. "never": begin anew, over what is there.
 
     Examples
     --------
@@ -41,6 +49,7 @@ class Training:
     precision: str = "32-true"
     strategy: str = "auto"
     callbacks: tuple[Any, ...] = ()
-    checkpoint_dir: str | None = None
-    checkpoint_every: int | None = None
+    validate_every: int | None = None
+    checkpoint_dir: str | PathLike | None = None
+    checkpoint_every: int = 100
     resume: str = "auto"

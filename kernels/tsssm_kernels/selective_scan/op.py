@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..backends import choose_backend
+from ..backends import choose_backend, default_backend
 from .chunked import selective_scan_chunked
+from .cpu import selective_scan_cpu
 from .reference import selective_scan_reference
 from .shapes import check_shapes
 
@@ -17,6 +18,7 @@ __all__ = ["selective_scan"]
 BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "reference": selective_scan_reference,
     "chunked": selective_scan_chunked,
+    "cpu": selective_scan_cpu,
 }
 
 
@@ -66,9 +68,10 @@ def selective_scan(
         The state before the first step; zero if left out.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: this step starts from the zero state, never from `initial_state`.
-    backend : {"reference", "chunked"}, optional
-        ``"reference"`` is the loop that defines the operator, ``"chunked"`` the fast form. If left out, the
-        environment variable ``TSSSM_BACKEND`` decides, else ``"chunked"`` runs.
+    backend : {"reference", "chunked", "cpu"}, optional
+        ``"reference"`` is the loop that defines the operator, ``"chunked"`` a fast form in plain torch for any device,
+        ``"cpu"`` compiled loops, which compute in float32. If left out, the environment variable ``TSSSM_BACKEND``
+        decides, else ``"cpu"`` runs where it can (CPU tensors, none of them float64), ``"chunked"`` elsewhere.
 
     Returns
     -------
@@ -80,16 +83,17 @@ def selective_scan(
     Raises
     ------
     ValueError
-        If shapes or dtypes do not fit, batch or length is 0, or the backend is unknown.
+        If shapes or dtypes do not fit, batch or length is 0, or the backend is unknown or cannot serve the inputs.
 
     Notes
     -----
     Differentiable once in every floating-point input, through `final_state` too. Computed in float32 (float64 if
     any input is), whatever the input's dtype; inputs must be finite, a NaN may pass a reset. Against the loop in
     float64, relative errors (Frobenius norm) are below 1e-5 forward and 1e-4 in gradients. With decay so weak that
-    float32 cannot hold it (1e-6 a step over thousands of equal steps) a plain float32 loop drifts by 5e-5; the chunked
-    form does so only in large batches of wide series, where a block of memory holds a single chunk of each.
-    Only the states between segments of time are kept for the backward pass.
+    float32 cannot hold it (1e-6 a step over thousands of equal steps) a plain float32 loop drifts by 5e-5, and
+    ``"cpu"`` is one; the chunked form does so only in large batches of wide series, where a block of memory holds a
+    single chunk of each. ``"cpu"`` keeps denormal numbers out: a factor below 2^-126 is 0, and so is a state below
+    2^-100. For the backward pass only the states between segments of time are kept (``"cpu"``: every eighth).
 
     The input enters as ``d_t * u_t * B_t``, as in the authors' code; the paper's text has the zero-order hold
     instead, which differs where ``d_t * |A|`` is not small.
@@ -110,10 +114,10 @@ def selective_scan(
     (tensor([1., 3., 6.]), torch.Size([1, 1, 1]))
     """
     check_shapes(u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets)
-    scan = choose_backend(backend, BACKENDS, default="chunked")
     tensors = (u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state)
     double = any(tensor is not None and tensor.dtype == torch.float64 for tensor in tensors)
     dtype = torch.float64 if double else torch.float32
+    scan = choose_backend(backend, BACKENDS, default_backend(u, dtype), u, dtype)
     *inputs, gaps, initial = (None if tensor is None else tensor.to(dtype) for tensor in tensors)
     y, state = scan(*inputs, delta_softplus, time_gaps=gaps, initial_state=initial, resets=resets)
     return y.to(u.dtype), state

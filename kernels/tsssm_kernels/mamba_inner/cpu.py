@@ -1,0 +1,240 @@
+"""`mamba_inner` on the CPU: compiled loops around one matrix product, registered as an operator of torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..selective_scan.cpu_arrays import CHUNK, Inputs, Sizes
+from ..selective_scan.cpu_launch import (
+    LANES,
+    LOG2_E,
+    count_groups,
+    flat,
+    launch_backward,
+    launch_forward,
+    pack,
+    pack_states,
+    unpack_states,
+)
+from ..thread_pool import count_shares, run_shares
+
+__all__ = ["mamba_inner_cpu"]
+
+CONVOLUTION = 0.5  # nanoseconds for each step and channel; backward twice as much
+
+_ARGUMENTS = (
+    "Tensor xz, Tensor conv_weight, Tensor conv_bias, Tensor x_weight, Tensor delta_weight, Tensor delta_bias, "
+    "Tensor A, Tensor D, Tensor tail, Tensor initial_state, Tensor? time_gaps, Tensor? resets"
+)
+
+
+def mamba_inner_cpu(
+    xz: Tensor,
+    conv_weight: Tensor,
+    conv_bias: Tensor,
+    x_projection_weight: Tensor,
+    delta_projection_weight: Tensor,
+    delta_projection_bias: Tensor,
+    A: Tensor,
+    D: Tensor,
+    *,
+    tail: Tensor,
+    initial_state: Tensor,
+    time_gaps: Tensor | None = None,
+    resets: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the compiled form; arguments as in `mamba_inner`, all float32 and on the CPU."""
+    projections = x_projection_weight, delta_projection_weight, delta_projection_bias
+    tensors = (xz, conv_weight, conv_bias, *projections, A, D, tail, initial_state, time_gaps)
+    keep = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    return _forward(*tensors, resets, keep)[:3]
+
+
+class _Call:
+    """The tensors of one call as the kernels want them, channels filled up to whole blocks."""
+
+    def __init__(
+        self, xz, conv_weight, conv_bias, x_weight, delta_weight, delta_bias, A, D, tail, initial_state, gaps, resets
+    ):
+        self.batch, self.length, _ = xz.shape
+        (self.taps, self.channels), self.rank, self.n_state = conv_weight.shape, delta_weight.shape[1], A.shape[1]
+        self.blocks = -(-self.channels // LANES)
+        self.width = self.blocks * LANES
+        self.xz = pack(xz.unflatten(-1, (2, self.channels))).view(-1, 2 * self.width)
+        self.conv_weight, self.conv_bias, self.tail = pack(conv_weight), pack(conv_bias), pack(tail)
+        self.x_weight, self.up, self.bias = pack(x_weight), pack_states(delta_weight), pack(delta_bias)
+        self.A, self.D = pack_states(A) * LOG2_E, pack(D)
+        self.gaps, self.resets = gaps, None if resets is None else resets.float()
+
+    def scan(self, x: Tensor, low_B_C: Tensor) -> tuple[Sizes, Inputs]:
+        """The scan of convolved inputs (T, width); `low_B_C` (T, rank + 2 state) is their projection."""
+        wide = low_B_C.shape[1]
+        sizes = Sizes(
+            length=self.length,
+            blocks=self.blocks,
+            groups=count_groups(self.batch, self.blocks),
+            state=self.n_state,
+            rank=self.rank,
+            softplus=1,
+            B_stride=wide,
+            B_offset=self.rank,
+            C_stride=wide,
+            C_offset=self.rank + self.n_state,
+            low_stride=wide,
+            z_stride=2 * self.width,
+            z_offset=self.width,
+        )
+        projected = flat(low_B_C)
+        inputs = Inputs(
+            u=flat(x),
+            delta=flat(None),
+            low=projected,
+            up=flat(self.up),
+            bias=flat(self.bias),
+            A=flat(self.A),
+            B=projected,
+            C=projected,
+            D=flat(self.D),
+            z=flat(self.xz),
+            gaps=flat(self.gaps),
+            resets=flat(self.resets),
+        )
+        return sizes, inputs
+
+    def convolve(self) -> tuple[Tensor, Tensor]:
+        """The convolved inputs after SiLU, (T, width), and the tail after the last step."""
+        from .convolution_kernels import convolution_forward
+
+        x, last = self.xz.new_empty(len(self.xz), self.width), torch.empty_like(self.tail)
+        arrays = [flat(t) for t in (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, x, last)]
+        shares = count_shares(CONVOLUTION * x.numel(), self.batch)
+
+        def work(share: int) -> None:
+            bounds = share * self.batch // shares, (share + 1) * self.batch // shares
+            convolution_forward(*arrays, self.length, self.taps, self.blocks, *bounds)
+
+        run_shares(work, shares)
+        return x, last
+
+    def differentiate_convolution(
+        self, grad_x: Tensor, grad_last: Tensor | None, grad_xz: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of tail, weight and bias; that of the inputs is written to `grad_xz`."""
+        from .convolution_kernels import convolution_backward
+
+        shares = count_shares(2 * CONVOLUTION * grad_x.numel(), self.batch)
+        grad_tail = torch.zeros_like(self.tail)
+        grad_weight = grad_x.new_zeros(shares, self.taps, self.width)
+        grad_bias = grad_x.new_zeros(shares, self.width)
+        last = None if grad_last is None else pack(grad_last)
+        inputs = (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, grad_x, last)
+        arrays = [flat(t) for t in (*inputs, grad_xz, grad_tail, grad_weight, grad_bias)]
+
+        def work(share: int) -> None:
+            bounds = share * self.batch // shares, (share + 1) * self.batch // shares
+            convolution_backward(*arrays, self.length, self.taps, self.blocks, share, *bounds)
+
+        run_shares(work, shares)
+        return grad_tail, grad_weight.sum(0), grad_bias.sum(0)
+
+    def cut(self, wide: Tensor) -> Tensor:
+        """The real channels of (..., width)."""
+        return wide[..., : self.channels].contiguous()
+
+
+@torch.library.custom_op(
+    "tsssm::mamba_inner",
+    mutates_args=(),
+    schema=f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def _forward(*arguments) -> tuple[Tensor, ...]:
+    """Output, tail and state; with `keep` what the backward pass needs: convolved inputs, projection, checkpoints."""
+    *tensors, keep = arguments
+    call = _Call(*tensors)
+    x, last = call.convolve()
+    with torch.autocast("cpu", enabled=False):  # it would run the product in half precision
+        low_B_C = torch.mm(x, call.x_weight.t())
+    state = pack_states(tensors[9])
+    state = state.clone() if state.data_ptr() == tensors[9].data_ptr() else state
+    y, checkpoints = launch_forward(*call.scan(x, low_B_C), state, keep)
+    y = call.cut(y).view(call.batch, call.length, -1)
+    kept = (x, low_B_C) if keep else (x.new_empty(0), x.new_empty(0))
+    return y, call.cut(last), unpack_states(state, call.channels), *kept, checkpoints
+
+
+@_forward.register_fake
+def _(*arguments) -> tuple[Tensor, ...]:
+    xz, _, _, x_weight, _, _, A, _, tail, initial_state, _, _, keep = arguments
+    (batch, length, _), (channels, n_state) = xz.shape, A.shape
+    blocks = -(-channels // LANES)
+    new = xz.new_empty
+    kept: tuple[tuple[int, ...], ...] = ((0,),) * 3
+    if keep:
+        rows = batch * length
+        checkpoints = (batch, -(-length // CHUNK), blocks, n_state, LANES)
+        kept = ((rows, blocks * LANES), (rows, x_weight.shape[0]), checkpoints)
+    return new(batch, length, channels), new(tail.shape), new(initial_state.shape), *(new(shape) for shape in kept)
+
+
+@torch.library.custom_op(
+    "tsssm::mamba_inner_backward",
+    mutates_args=(),
+    schema=f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor x, Tensor low_B_C, Tensor checkpoints, "
+    f"{_ARGUMENTS}) -> ({', '.join(['Tensor'] * 11)})",
+)
+def _backward(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) -> tuple[Tensor, ...]:
+    """Gradients of the floating-point tensors in the order of the arguments; an empty one for absent gaps."""
+    if checkpoints.numel() == 0:  # called without `keep`, and differentiated all the same
+        x, low_B_C, checkpoints = _forward(*tensors, True)[3:]
+    call, xz = _Call(*tensors), tensors[0]
+    if grad_y is None:
+        incoming = xz.new_zeros(len(call.xz), call.width)
+    else:
+        incoming = pack(grad_y).view(-1, call.width)
+    state = pack_states(torch.zeros_like(tensors[9]) if grad_state is None else grad_state)
+    state = state.clone() if grad_state is not None and state.data_ptr() == grad_state.data_ptr() else state
+    sizes, inputs = call.scan(x, low_B_C)
+    grad_xz = torch.empty_like(call.xz)
+    projected = x.new_empty(sizes.groups, *low_B_C.shape)  # one memory for the gradients of low, B and C
+    given = {"low": projected, "B": projected, "C": projected, "z": grad_xz}
+    grads = launch_backward(sizes, inputs, incoming, checkpoints, state, given)
+    with torch.autocast("cpu", enabled=False):
+        grad_x = grads["u"].addmm_(grads["low"], call.x_weight)
+        grad_x_weight = torch.mm(grads["low"].t(), x)
+    tail, weight, bias = call.differentiate_convolution(grad_x, grad_last, grad_xz)
+    return (
+        call.cut(grad_xz.view(call.batch, call.length, 2, -1)).flatten(-2),
+        call.cut(weight),
+        call.cut(bias),
+        call.cut(grad_x_weight),
+        unpack_states(grads["up"], call.channels),
+        call.cut(grads["bias"]),
+        unpack_states(grads["A"], call.channels),
+        call.cut(grads["D"]),
+        call.cut(tail),
+        unpack_states(state, call.channels),
+        xz.new_empty(0) if tensors[10] is None else grads["gaps"].view(tensors[10].shape),
+    )
+
+
+@_backward.register_fake
+def _(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) -> tuple[Tensor, ...]:
+    return tuple(x.new_empty(0 if tensor is None else tensor.shape) for tensor in tensors[:-1])
+
+
+def _keep_for_backward(ctx: Any, inputs: tuple, output: tuple) -> None:
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(*output[3:])
+    ctx.save_for_backward(*output[3:], *inputs[:-1])
+
+
+def _differentiate(ctx: Any, grad_y: Any, grad_tail: Any, grad_state: Any, *_: None) -> tuple[Tensor | None, ...]:
+    x, low_B_C, checkpoints, *tensors = ctx.saved_tensors
+    grads = _backward(grad_y, grad_tail, grad_state, x, low_B_C, checkpoints, *tensors)
+    return *(None if tensor is None else grad for tensor, grad in zip(tensors, grads)), None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_keep_for_backward)

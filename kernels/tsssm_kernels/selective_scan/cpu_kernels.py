@@ -1,0 +1,254 @@
+"""The selective scan's loops for the CPU, forward and backward, in vectors of sixteen channels.
+
+Time advances in chunks of eight steps. Within a chunk, for each number of the state in turn, the state stays in a
+register while time advances; what does not depend on the state's number is computed once a chunk. The backward pass
+starts each chunk from the state the forward pass kept before it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from numba import float32
+from numba.extending import register_jitable
+
+from .. import simd, simd_math
+from ..compiling import compile_serial
+from ..simd import LANES, exp2, fma, load, prefetch, quench, splat, splat_at, stack, store, times_exp2, total
+from ..simd_math import LOG2_E, add_to, sigmoid, silu_slope, softplus
+from . import cpu_arrays
+from .cpu_arrays import CHUNK
+
+__all__ = ["scan_backward", "scan_forward"]
+
+NEVER = -1e30  # added to the exponent of a decay: nothing is kept
+
+compiled = partial(compile_serial, helpers=(simd, simd_math, cpu_arrays))
+
+
+@register_jitable
+def raw_step_size(sizes, inputs, row, block):
+    """Step sizes before the softplus, for one step and sixteen channels."""
+    raw = load(inputs.bias, block * LANES)
+    if sizes.rank == 0:
+        return raw + load(inputs.delta, (row * sizes.blocks + block) * LANES)
+    for r in range(sizes.rank):
+        at = splat_at(inputs.low, row * sizes.low_stride + r)
+        raw = fma(at, load(inputs.up, (block * sizes.rank + r) * LANES), raw)
+    return raw
+
+
+@register_jitable
+def pack_chunk(sizes, inputs, first, steps, scalars):
+    """Lay B, C and resets of a chunk side by side, steps beyond the end as ones that change nothing."""
+    n_state = sizes.state
+    for i in range(CHUNK):
+        row = first + i
+        for n in range(n_state):
+            scalars[n * CHUNK + i] = inputs.B[row * sizes.B_stride + sizes.B_offset + n] if i < steps else float32(0.0)
+            scalars[(n_state + n) * CHUNK + i] = (
+                inputs.C[row * sizes.C_stride + sizes.C_offset + n] if i < steps else float32(0.0)
+            )
+        begins = i < steps and inputs.resets.size > 0 and inputs.resets[row] != 0
+        scalars[2 * n_state * CHUNK + i] = float32(NEVER) if begins else float32(0.0)
+
+
+@register_jitable
+def prefetch_rows(array, first, count):
+    for i in range(first, first + count, LANES):
+        prefetch(array, i)
+
+
+@register_jitable
+def prefetch_chunk(sizes, inputs, first):
+    """Ask for a chunk's inputs: blocks of channels stride through them, which processors do not foresee."""
+    wide = sizes.blocks * LANES
+    prefetch_rows(inputs.u, first * wide, CHUNK * wide)
+    if sizes.rank == 0:
+        prefetch_rows(inputs.delta, first * wide, CHUNK * wide)
+    if inputs.z.size > 0:
+        for i in range(CHUNK):
+            prefetch_rows(inputs.z, (first + i) * sizes.z_stride + sizes.z_offset, wide)
+
+
+@compiled
+def scan_forward(sizes, inputs, state, y, checkpoints, scratch, items_from, items_to):
+    """Run items (series and group of channels) `items_from` to `items_to`; `state` becomes the final one.
+
+    `state` is (batch, blocks, state, 16), `checkpoints`, the states before each chunk, (batch, chunks, blocks,
+    state, 16) or empty, `y` (T, E), `scratch` memory of this call alone.
+    """
+    n_state, n_blocks = sizes.state, sizes.blocks
+    chunks = (sizes.length + CHUNK - 1) // CHUNK
+    x, w, sums = stack(CHUNK), stack(CHUNK), stack(CHUNK)
+    zero = splat(float32(0.0))
+    never = 2 * n_state * CHUNK
+    for item in range(items_from, items_to):
+        series, group = item // sizes.groups, item % sizes.groups
+        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for chunk in range(chunks):
+            first = series * sizes.length + chunk * CHUNK
+            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            pack_chunk(sizes, inputs, first, steps, scratch)
+            if chunk + 2 < chunks:
+                prefetch_chunk(sizes, inputs, first + CHUNK)
+            for block in range(blocks_from, blocks_to):
+                for i in range(CHUNK):
+                    store(sums, i, zero)
+                    store(x, i, zero)
+                    store(w, i, zero)
+                for i in range(steps):
+                    row = first + i
+                    step = raw_step_size(sizes, inputs, row, block)
+                    if sizes.softplus != 0:
+                        step = softplus(step)
+                    store(x, i, step * load(inputs.u, (row * n_blocks + block) * LANES))
+                    store(w, i, step * splat_at(inputs.gaps, row) if inputs.gaps.size > 0 else step)
+                own = (series * n_blocks + block) * n_state * LANES
+                kept = ((series * chunks + chunk) * n_blocks + block) * n_state * LANES
+                for n in range(n_state):
+                    A = load(inputs.A, (block * n_state + n) * LANES)
+                    h = load(state, own + n * LANES)
+                    if checkpoints.size > 0:
+                        store(checkpoints, kept + n * LANES, h)
+                    for i in range(CHUNK):
+                        still = times_exp2(h, fma(load(w, i), A, splat_at(scratch, never + i)))
+                        h = fma(load(x, i), splat_at(scratch, n * CHUNK + i), still)
+                        store(sums, i, fma(h, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i)))
+                    store(state, own + n * LANES, quench(h))
+                D = load(inputs.D, block * LANES)
+                for i in range(steps):
+                    row = first + i
+                    at = (row * n_blocks + block) * LANES
+                    out = fma(D, load(inputs.u, at), load(sums, i))
+                    if inputs.z.size > 0:
+                        z = load(inputs.z, row * sizes.z_stride + sizes.z_offset + block * LANES)
+                        out = out * z * sigmoid(z)
+                    store(y, at, out)
+
+
+@compiled
+def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, items_from, items_to):
+    """Gradients for items `items_from` to `items_to`, the `share`-th range; `grads` of a range start at zero."""
+    n_state, n_blocks, rank = sizes.state, sizes.blocks, sizes.rank
+    chunks = (sizes.length + CHUNK - 1) // CHUNK
+    zero, one = splat(float32(0.0)), splat(float32(1.0))
+    x, w, sums, grad_sums = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
+    decays, kept = stack(CHUNK), stack(CHUNK)
+    grad_x, grad_w, size, slope = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
+    never = 2 * n_state * CHUNK
+    to_B = (never + CHUNK + LANES - 1) // LANES * LANES  # sums over channels, (state or rank, CHUNK, 16) each
+    to_C = to_B + n_state * CHUNK * LANES
+    to_low = to_C + n_state * CHUNK * LANES
+    to_gaps = to_low + rank * CHUNK * LANES
+    end = to_gaps + CHUNK * LANES
+    n_rows = inputs.u.size // (n_blocks * LANES)
+    for item in range(items_from, items_to):
+        series, group = item // sizes.groups, item % sizes.groups
+        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for chunk in range(chunks - 1, -1, -1):
+            first = series * sizes.length + chunk * CHUNK
+            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            pack_chunk(sizes, inputs, first, steps, scratch)
+            for i in range(to_B, end, LANES):
+                store(scratch, i, zero)
+            if chunk > 0:
+                prefetch_chunk(sizes, inputs, first - CHUNK)
+                prefetch_rows(grad_y, (first - CHUNK) * n_blocks * LANES, CHUNK * n_blocks * LANES)
+                a_state = n_blocks * n_state * LANES
+                prefetch_rows(checkpoints, (series * chunks + chunk - 1) * a_state, a_state)
+            for block in range(blocks_from, blocks_to):
+                of_range = share * n_blocks + block
+                D = load(inputs.D, block * LANES)
+                for i in range(CHUNK):
+                    store(sums, i, zero)
+                    store(x, i, zero)
+                    store(w, i, zero)
+                    store(grad_sums, i, zero)
+                    store(grad_x, i, zero)
+                    store(grad_w, i, zero)
+                for i in range(steps):
+                    row = first + i
+                    at = (row * n_blocks + block) * LANES
+                    raw = raw_step_size(sizes, inputs, row, block)
+                    store(size, i, softplus(raw) if sizes.softplus != 0 else raw)
+                    store(slope, i, sigmoid(raw) if sizes.softplus != 0 else one)
+                    store(x, i, load(size, i) * load(inputs.u, at))
+                    store(w, i, load(size, i) * splat_at(inputs.gaps, row) if inputs.gaps.size > 0 else load(size, i))
+                    grad_out = load(grad_y, at)
+                    if inputs.z.size > 0:
+                        z = load(inputs.z, row * sizes.z_stride + sizes.z_offset + block * LANES)
+                        grad_out = grad_out * z * sigmoid(z)
+                    store(grad_sums, i, grad_out)
+                own = (series * n_blocks + block) * n_state * LANES
+                before = ((series * chunks + chunk) * n_blocks + block) * n_state * LANES
+                for n in range(n_state):
+                    A = load(inputs.A, (block * n_state + n) * LANES)
+                    h = load(checkpoints, before + n * LANES)
+                    for i in range(CHUNK):
+                        decay = exp2(fma(load(w, i), A, splat_at(scratch, never + i)))
+                        still = decay * h
+                        h = fma(load(x, i), splat_at(scratch, n * CHUNK + i), still)
+                        store(decays, i, decay)
+                        store(kept, i, still)
+                        store(sums, i, fma(h, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i)))
+                        at = to_C + (n * CHUNK + i) * LANES
+                        store(scratch, at, fma(h, load(grad_sums, i), load(scratch, at)))
+                    grad_A = zero
+                    grad_h = load(grads.state, own + n * LANES)
+                    for back in range(CHUNK):
+                        i = CHUNK - 1 - back
+                        grad_h = fma(load(grad_sums, i), splat_at(scratch, (n_state + n) * CHUNK + i), grad_h)
+                        at = to_B + (n * CHUNK + i) * LANES
+                        store(scratch, at, fma(grad_h, load(x, i), load(scratch, at)))
+                        store(grad_x, i, fma(grad_h, splat_at(scratch, n * CHUNK + i), load(grad_x, i)))
+                        into_log = grad_h * load(kept, i)
+                        store(grad_w, i, fma(into_log, A, load(grad_w, i)))
+                        grad_A = fma(into_log, load(w, i), grad_A)
+                        grad_h = grad_h * load(decays, i)
+                    store(grads.state, own + n * LANES, quench(grad_h))
+                    add_to(grads.A, (of_range * n_state + n) * LANES, grad_A)
+                grad_D, grad_bias = zero, zero
+                for i in range(steps):
+                    row = first + i
+                    at = (row * n_blocks + block) * LANES
+                    u = load(inputs.u, at)
+                    grad_D = fma(load(grad_sums, i), u, grad_D)
+                    from_w = load(grad_w, i) * splat(float32(1.0 / LOG2_E))  # A has log2(e) in it
+                    if inputs.gaps.size > 0:
+                        add_to(scratch, to_gaps + i * LANES, from_w * load(size, i))
+                        from_w = from_w * splat_at(inputs.gaps, row)
+                    grad_raw = fma(load(grad_x, i), u, from_w) * load(slope, i)
+                    grad_bias = grad_bias + grad_raw
+                    store(grads.u, at, fma(load(grad_x, i), load(size, i), D * load(grad_sums, i)))
+                    if rank == 0:
+                        store(grads.delta, at, grad_raw)
+                    for r in range(rank):
+                        add_to(
+                            scratch,
+                            to_low + (r * CHUNK + i) * LANES,
+                            grad_raw * load(inputs.up, (block * rank + r) * LANES),
+                        )
+                        at_up = (of_range * rank + r) * LANES
+                        store(
+                            grads.up,
+                            at_up,
+                            fma(grad_raw, splat_at(inputs.low, row * sizes.low_stride + r), load(grads.up, at_up)),
+                        )
+                    if inputs.z.size > 0:
+                        at_z = row * sizes.z_stride + sizes.z_offset + block * LANES
+                        out = fma(D, u, load(sums, i))
+                        store(grads.z, at_z, load(grad_y, at) * out * silu_slope(load(inputs.z, at_z)))
+                add_to(grads.D, of_range * LANES, grad_D)
+                add_to(grads.bias, of_range * LANES, grad_bias)
+            for i in range(steps):
+                row = group * n_rows + first + i
+                for n in range(n_state):
+                    at = row * sizes.B_stride + sizes.B_offset + n
+                    grads.B[at] = total(load(scratch, to_B + (n * CHUNK + i) * LANES))
+                    at = row * sizes.C_stride + sizes.C_offset + n
+                    grads.C[at] = total(load(scratch, to_C + (n * CHUNK + i) * LANES))
+                for r in range(rank):
+                    grads.low[row * sizes.low_stride + r] = total(load(scratch, to_low + (r * CHUNK + i) * LANES))
+                if inputs.gaps.size > 0:
+                    grads.gaps[row] = total(load(scratch, to_gaps + i * LANES))

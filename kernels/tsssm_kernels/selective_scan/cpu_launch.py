@@ -1,0 +1,124 @@
+"""Run the CPU kernels of the scan over shares of the work, and lay out tensors as they want them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..thread_pool import count_shares, run_shares
+from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes
+
+__all__ = ["LANES", "count_groups", "flat", "launch_backward", "launch_forward", "pack", "pack_states", "unpack_states"]
+
+LANES = 16
+FORWARD, BACKWARD = 0.3, 0.7  # nanoseconds for each step, channel and number of state
+LOG2_E = 1 / math.log(2)
+
+_EMPTY = np.empty(0, np.float32)
+
+
+def flat(tensor: Tensor | None) -> np.ndarray:
+    """A tensor's memory as one row of float32; empty for none."""
+    return _EMPTY if tensor is None else tensor.detach().contiguous().view(-1).numpy()
+
+
+def pack(tensor: Tensor) -> Tensor:
+    """Fill up the channels, the last axis, to whole blocks of sixteen."""
+    missing = -tensor.shape[-1] % LANES
+    return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
+
+
+def pack_states(states: Tensor) -> Tensor:
+    """(..., channels, state) -> (..., blocks, state, 16)."""
+    missing = -states.shape[-2] % LANES
+    states = pad(states, (0, 0, 0, missing)) if missing else states
+    return states.unflatten(-2, (-1, LANES)).transpose(-1, -2).contiguous()
+
+
+def unpack_states(packed: Tensor, channels: int) -> Tensor:
+    """(..., blocks, state, 16) -> (..., channels, state)."""
+    states = packed.transpose(-1, -2).flatten(-3, -2)
+    return states[..., :channels, :].contiguous()
+
+
+def count_groups(batch: int, blocks: int) -> int:
+    """Into how many parts the channels of a series are cut: more than one only where series are few."""
+    threads = torch.get_num_threads()
+    return 1 if batch >= 2 * threads else min(threads, blocks)
+
+
+def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+    """Run the scan; packed `state` (batch, blocks, state, 16) becomes the final one.
+
+    Returns the output, (batch * length, blocks * 16), and the checkpoints, empty unless `keep`.
+    """
+    from .cpu_kernels import scan_forward
+
+    batch, items = len(state), len(state) * sizes.groups
+    y = state.new_empty(batch * sizes.length, sizes.blocks * LANES)
+    chunks = -(-sizes.length // CHUNK)
+    checkpoints = state.new_empty((batch, chunks, *state.shape[1:]) if keep else 0)
+    shares = count_shares(FORWARD * y.numel() * sizes.state, items)
+    scratch = state.new_empty(shares, _scratch_size(sizes, backward=False))
+    arrays = flat(state), flat(y), flat(checkpoints)
+    rows = [flat(row) for row in scratch]
+
+    def work(share: int) -> None:
+        bounds = share * items // shares, (share + 1) * items // shares
+        scan_forward(sizes, inputs, *arrays, rows[share], *bounds)
+
+    run_shares(work, shares)
+    return y, checkpoints
+
+
+def launch_backward(
+    sizes: Sizes, inputs: Inputs, grad_y: Tensor, checkpoints: Tensor, grad_state: Tensor, grads: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Gradients by the names of `Gradients`, ranges and groups added up.
+
+    `grad_state`, packed, of the final state, becomes that of the initial one. `grads` holds memory that the caller
+    wants some written to, where a group is one.
+    """
+    from .cpu_kernels import scan_backward
+
+    n_rows, items = len(grad_y), len(grad_state) * sizes.groups
+    width, blocks, groups = sizes.blocks * LANES, sizes.blocks, sizes.groups
+    shares = count_shares(BACKWARD * grad_y.numel() * sizes.state, items)
+    new, zeros = grad_y.new_empty, grad_y.new_zeros
+    made = {
+        "u": new(n_rows, width),
+        "delta": new(n_rows if sizes.rank == 0 else 0, width),
+        "low": new(groups, n_rows if sizes.rank else 0, sizes.low_stride),
+        "up": zeros(shares, blocks, sizes.rank, LANES),
+        "bias": zeros(shares, width),
+        "A": zeros(shares, blocks, sizes.state, LANES),
+        "B": new(groups, n_rows, sizes.B_stride),
+        "C": new(groups, n_rows, sizes.C_stride),
+        "D": zeros(shares, width),
+        "z": new(n_rows if inputs.z.size else 0, sizes.z_stride),
+        "gaps": new(groups, n_rows if inputs.gaps.size else 0),
+        "state": grad_state,
+    } | grads
+    arrays = Gradients(**{name: flat(tensor) for name, tensor in made.items()})
+    scratch = new(shares, _scratch_size(sizes, backward=True))
+    rows, incoming, kept = [flat(row) for row in scratch], flat(grad_y), flat(checkpoints)
+
+    def work(share: int) -> None:
+        bounds = share * items // shares, (share + 1) * items // shares
+        scan_backward(sizes, inputs, incoming, kept, arrays, rows[share], share, *bounds)
+
+    run_shares(work, shares)
+    for name in ("up", "bias", "A", "D", "B", "C", "low", "gaps"):
+        made[name] = made[name][0] if len(made[name]) == 1 else made[name].sum(0)
+    return made
+
+
+def _scratch_size(sizes: Sizes, backward: bool) -> int:
+    """Numbers that one call of a kernel needs, in whole cache lines."""
+    scalars = CHUNK * (2 * sizes.state + 1)
+    vectors = CHUNK * (2 * sizes.state + sizes.rank + 1) if backward else 0
+    return -(-scalars // LANES) * LANES + vectors * LANES

@@ -1,0 +1,307 @@
+"""A Numba type of sixteen float32 lanes: one register with AVX-512, two or four elsewhere.
+
+Loops written in it are vector code whatever the compiler's vectoriser makes of them. Arrays are one-dimensional,
+contiguous and float32, or the address of such memory as an integer; indices count from zero and are not checked.
+Vectors know ``+ - * /``.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+__all__ = [
+    "LANES",
+    "exp2",
+    "fma",
+    "load",
+    "maximum",
+    "prefetch",
+    "quench",
+    "read",
+    "splat",
+    "splat_at",
+    "stack",
+    "store",
+    "times_exp2",
+    "total",
+    "write",
+]
+
+LANES = 16
+
+_FLOAT, _INT = ir.FloatType(), ir.IntType(32)
+_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+
+# 2^f = 1 + f * polynomial(f) for |f| <= 1/2: relative error below 1e-7, and below 3e-7 |f| near 0, since a decay
+# close to 1 is raised to the power of a whole sequence
+_EXP2 = (0.6931469775973307, 0.24022242082677403, 0.055507337448245146, 0.009671512812496084, 0.0013264727213773764)
+_ROUND = 12582912.0  # 1.5 * 2^23: adding it rounds to an integer, which stands in the lowest bits
+
+
+class _Vector(types.Type):
+    """Sixteen float32 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(name="float32x16")
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _FLOATS)
+
+
+_vector = _Vector()
+_stack = types.CPointer(_vector)
+
+
+def _operator(function: Any, instruction: str) -> None:
+    """Give vectors an arithmetic operator."""
+
+    @infer_global(function)
+    class _Signature(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            return signature(_vector, *args) if args == (_vector, _vector) else None
+
+    @lower_builtin(function, _vector, _vector)
+    def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, instruction)(*args)
+
+
+for _function, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _operator(_function, _instruction)
+
+
+def _constant(value: float) -> ir.Constant:
+    return ir.Constant(_FLOATS, [value] * LANES)
+
+
+def _broadcast(builder: Any, scalar: Any) -> Any:
+    vector = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), scalar, ir.Constant(_INT, 0))
+    return builder.shuffle_vector(vector, ir.Constant(_FLOATS, ir.Undefined), ir.Constant(_INTS, [0] * LANES))
+
+
+def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), f"llvm.fma.v{LANES}f32"
+    )
+    return builder.call(fma, [a, b, c])
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """The address of an element of an array, of memory at an integer address, or of a stack taken as numbers."""
+    if isinstance(kind, types.Integer):
+        data = builder.inttoptr(array, _FLOAT.as_pointer())
+    elif kind == _stack:
+        data = builder.bitcast(array, _FLOAT.as_pointer())
+    else:
+        data = context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def read(typing: Any, array: Any, index: Any) -> Any:
+    """One number of an array, or of a stack taken as numbers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_address(context, builder, sig.args[0], *args), align=4)
+
+    return types.float32(array, types.intp), generate
+
+
+@intrinsic
+def write(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write one number of an array, or of a stack taken as numbers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _address(context, builder, sig.args[0], *args[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.float32), generate
+
+
+@intrinsic
+def splat(typing: Any, scalar: Any) -> Any:
+    """The number in every lane."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _broadcast(builder, args[0])
+
+    return _vector(types.float32), generate
+
+
+@intrinsic
+def splat_at(typing: Any, array: Any, index: Any) -> Any:
+    """An array's element in every lane."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _broadcast(builder, builder.load(_address(context, builder, sig.args[0], *args), align=4))
+
+    return _vector(array, types.intp), generate
+
+
+@intrinsic
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """Sixteen elements of an array from `index` on, or the vector `index` of a stack."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if sig.args[0] == _stack:
+            return builder.load(builder.gep(args[0], [args[1]]))
+        address = _address(context, builder, sig.args[0], *args)
+        return builder.load(builder.bitcast(address, _FLOATS.as_pointer()), align=4)
+
+    return _vector(array, types.intp), generate
+
+
+@intrinsic
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write sixteen elements of an array from `index` on, or the vector `index` of a stack."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if sig.args[0] == _stack:
+            builder.store(args[2], builder.gep(args[0], [args[1]]))
+        else:
+            address = _address(context, builder, sig.args[0], *args[:2])
+            builder.store(args[2], builder.bitcast(address, _FLOATS.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _vector), generate
+
+
+@intrinsic(prefer_literal=True)
+def stack(typing: Any, count: Any) -> Any:
+    """Room for `count` vectors, a constant, which the compiler knows to be nobody else's."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    size = count.literal_value
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        room = cgutils.alloca_once(builder, ir.ArrayType(_FLOATS, size))
+        return builder.bitcast(room, _FLOATS.as_pointer())
+
+    return _stack(count), generate
+
+
+@intrinsic
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c``, rounded once."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _fma(builder, *args)
+
+    return _vector(_vector, _vector, _vector), generate
+
+
+@intrinsic
+def maximum(typing: Any, a: Any, b: Any) -> Any:
+    """The larger of the two; `b` where `a` is NaN."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return _vector(_vector, _vector), generate
+
+
+@intrinsic
+def quench(typing: Any, x: Any) -> Any:
+    """Zero in place of numbers so small that a few decays more would make them denormal, and loops slow."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        (x,) = args
+        bits = builder.and_(builder.bitcast(x, _INTS), ir.Constant(_INTS, [0x7FFFFFFF] * LANES))
+        small = builder.fcmp_ordered("<", builder.bitcast(bits, _FLOATS), _constant(2.0**-100))
+        return builder.select(small, _constant(0.0), x)
+
+    return _vector(_vector), generate
+
+
+def _split_exp2(builder: Any, x: Any) -> tuple[Any, Any, Any]:
+    """``2 ** x`` as ``2 ** exponent * (1 + series * f)``, the exponent in its place in a number; whether x < -126."""
+    x = builder.select(builder.fcmp_ordered(">", x, _constant(128.0)), _constant(128.0), x)
+    rounded = builder.fadd(x, _constant(_ROUND))
+    f = builder.fsub(x, builder.fsub(rounded, _constant(_ROUND)))
+    series = _constant(_EXP2[-1])
+    for coefficient in reversed(_EXP2[:-1]):
+        series = _fma(builder, series, f, _constant(coefficient))
+    exponent = builder.shl(builder.bitcast(rounded, _INTS), ir.Constant(_INTS, [23] * LANES))
+    return exponent, (series, f), builder.fcmp_ordered("<", x, _constant(-126.0))
+
+
+def _shift_exponent(builder: Any, x: Any, exponent: Any, small: Any) -> Any:
+    """``x * 2 ** exponent`` for x from 1/2 to 2, or 0."""
+    scaled = builder.bitcast(builder.add(builder.bitcast(x, _INTS), exponent), _FLOATS)
+    return builder.select(small, _constant(0.0), scaled)
+
+
+@intrinsic
+def exp2(typing: Any, x: Any) -> Any:
+    """``2 ** x``: zero below -126, never a denormal; infinite from 128 on."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        exponent, (series, fraction), small = _split_exp2(builder, *args)
+        return _shift_exponent(builder, _fma(builder, series, fraction, _constant(1.0)), exponent, small)
+
+    return _vector(_vector), generate
+
+
+@intrinsic
+def times_exp2(typing: Any, h: Any, x: Any) -> Any:
+    """``h * 2 ** x``, better than the product where the factor is close to 1: its distance from 1 is not rounded."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        h, x = args
+        exponent, rest, small = _split_exp2(builder, x)
+        scaled = builder.fmul(h, _shift_exponent(builder, _constant(1.0), exponent, small))
+        return _fma(builder, scaled, builder.fmul(*rest), scaled)
+
+    return _vector(_vector, _vector), generate
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an array's element, to be there soon."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kinds = [ir.IntType(8).as_pointer(), _INT, _INT, _INT]
+        ask = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0i8"
+        )
+        address = builder.bitcast(_address(context, builder, sig.args[0], *args), kinds[0])
+        builder.call(ask, [address, _INT(0), _INT(2), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
+def total(typing: Any, x: Any) -> Any:
+    """The sum of the lanes, by halves: the same order on every machine."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        (x,) = args
+        width = LANES
+        while width > 1:
+            width //= 2
+            low, high = ([i + shift for i in range(width)] for shift in (0, width))
+            kind = ir.VectorType(_INT, width)
+            empty = ir.Constant(x.type, ir.Undefined)
+            x = builder.fadd(
+                builder.shuffle_vector(x, empty, ir.Constant(kind, low)),
+                builder.shuffle_vector(x, empty, ir.Constant(kind, high)),
+            )
+        return builder.extract_element(x, ir.Constant(_INT, 0))
+
+    return types.float32(_vector), generate

@@ -1,0 +1,49 @@
+"""Functions of vectors that the kernels share."""
+
+from __future__ import annotations
+
+from numba import float32
+from numba.extending import register_jitable
+
+from .simd import exp2, fma, load, maximum, splat, store
+
+__all__ = ["LOG2_E", "add_to", "sigmoid", "silu_slope", "softplus"]
+
+LOG2_E = 1.4426950408889634
+
+# log(1 + e) = s (2 + s^2 polynomial(s^2)) with s = e / (2 + e) <= 1/3; relative error below 1e-8
+_LOG1P = (0.6666641628463992, 0.40021527304666077, 0.2800180409970768, 0.2801199305672294)
+
+
+@register_jitable
+def sigmoid(x):
+    """``1 / (1 + exp(-x))``."""
+    one = splat(float32(1.0))
+    return one / (one + exp2(x * splat(float32(-LOG2_E))))
+
+
+@register_jitable
+def silu_slope(x):
+    """The derivative of ``x * sigmoid(x)``."""
+    one, gate = splat(float32(1.0)), sigmoid(x)
+    return gate * fma(x, one - gate, one)
+
+
+@register_jitable
+def softplus(x):
+    """``log(1 + exp(x))``, accurate also where it is small."""
+    zero, two = splat(float32(0.0)), splat(float32(2.0))
+    positive = maximum(x, zero)
+    e = exp2((x - positive - positive) * splat(float32(LOG2_E)))  # exp(-|x|)
+    s = e / (two + e)
+    square = s * s
+    series = fma(square, splat(float32(_LOG1P[3])), splat(float32(_LOG1P[2])))
+    series = fma(square, series, splat(float32(_LOG1P[1])))
+    series = fma(square, series, splat(float32(_LOG1P[0])))
+    return positive + s * fma(square, series, two)
+
+
+@register_jitable
+def add_to(array, index, value):
+    """Add a vector to sixteen elements of an array."""
+    store(array, index, load(array, index) + value)

@@ -1,0 +1,244 @@
+"""The fused inside of a Mamba block against the operators it is made of in float64."""
+
+import importlib
+
+import pytest
+import torch
+
+from tsssm_kernels import mamba_inner, mamba_inner_step
+
+cpu = importlib.import_module("tsssm_kernels.mamba_inner.cpu")
+step_cpu = importlib.import_module("tsssm_kernels.mamba_inner.step_cpu")
+
+
+def make_inputs(batch=2, length=20, channels=32, rank=2, state=16, taps=4, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator).to(dtype)
+
+    return {
+        "xz": normal(batch, length, 2 * channels),
+        "conv_weight": normal(taps, channels) / 2,
+        "conv_bias": normal(channels) / 2,
+        "x_projection_weight": normal(rank + 2 * state, channels) / channels**0.5,
+        "delta_projection_weight": normal(channels, rank) / 2,
+        "delta_projection_bias": normal(channels) - 1,
+        "A": -normal(channels, state).exp(),
+        "D": normal(channels),
+        "tail": normal(batch, taps - 1, channels),
+        "initial_state": normal(batch, channels, state),
+        "time_gaps": normal(batch, length).exp(),
+    }
+
+
+SHAPES = {
+    "blocks": {},
+    "odd": {"batch": 1, "length": 33, "channels": 40, "rank": 3, "state": 5, "taps": 2},
+    "one step": {"batch": 3, "length": 1, "channels": 16, "rank": 1, "state": 4},
+    "shorter than the taps": {"length": 2, "channels": 7},
+    "more state than lanes": {"length": 9, "channels": 16, "state": 20, "taps": 3},
+    "large enough for threads": {"batch": 4, "length": 300, "channels": 64, "rank": 4, "state": 8},
+    "one long series": {"batch": 1, "length": 500, "channels": 64},
+}
+
+
+def run(inputs, resets, backend, weights=(1.0, 1.0, 1.0)):
+    tensors = {name: value.detach().clone().requires_grad_() for name, value in inputs.items()}
+    outputs = mamba_inner(**tensors, resets=resets, backend=backend)
+    generator = torch.Generator().manual_seed(1)
+    total = sum(
+        weight * (out * torch.randn(out.shape, generator=generator).to(out.dtype)).sum()
+        for weight, out in zip(weights, outputs)
+        if weight
+    )
+    gradients = torch.autograd.grad(total, list(tensors.values()), allow_unused=True, materialize_grads=True)
+    names = ("y", "last tail", "state")
+    return dict(zip(names, (out.detach() for out in outputs))) | dict(zip(tensors, gradients))
+
+
+def relative_error(got, expected):
+    return float((got.double() - expected.double()).norm() / expected.double().norm().clamp(min=1e-30))
+
+
+def assert_equal(got, expected):
+    for name, value in expected.items():
+        limit = 1e-5 if name in ("y", "last tail", "state") else 1e-4
+        assert relative_error(got[name], value) < limit, name
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+def double(inputs):
+    return {name: value.double() for name, value in inputs.items()}
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("share", [0.0, 0.15, 1.0], ids=["no resets", "resets", "all resets"])
+def test_equals_the_composition_with_every_gradient(shape, share):
+    inputs = make_inputs(**SHAPES[shape])
+    resets = torch.rand(inputs["xz"].shape[:2], generator=torch.Generator().manual_seed(3)) < share
+    resets = resets if share else None
+    expected = run(double(inputs), resets, "reference")
+    assert_equal(run(inputs, resets, "cpu"), expected)
+    assert_equal(run(inputs, resets, "chunked"), expected)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)], ids=["output", "tail", "state"])
+def test_gradients_through_one_result_alone(weights):
+    inputs = make_inputs()
+    assert_equal(run(inputs, None, "cpu", weights), run(double(inputs), None, "reference", weights))
+
+
+def test_repeats_bit_for_bit():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        inputs = make_inputs(batch=3, length=400, channels=64)
+        first = run(inputs, None, "cpu")
+        for _ in range(5):
+            again = run(inputs, None, "cpu")
+            assert all(torch.equal(again[name], value) for name, value in first.items())
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_autocast_changes_nothing():
+    inputs = make_inputs()
+    expected = run(inputs, None, "cpu")
+    with torch.autocast("cpu", torch.bfloat16):
+        got = run(inputs, None, "cpu")
+    assert all(torch.equal(got[name], value) for name, value in expected.items())
+
+
+def test_bfloat16():
+    inputs = make_inputs(dtype=torch.bfloat16)
+    y, tail, state = mamba_inner(**inputs)
+    assert (y.dtype, tail.dtype, state.dtype) == (torch.bfloat16, torch.bfloat16, torch.float32)
+    expected = mamba_inner(**double(inputs), backend="reference")
+    assert relative_error(y, expected[0]) < 4e-3
+    assert relative_error(state, expected[2]) < 1e-5
+
+
+def as_step(inputs, t):
+    rest = {name: value for name, value in inputs.items() if name not in ("xz", "initial_state", "time_gaps")}
+    return rest | {"xz": inputs["xz"][:, t], "state": inputs["initial_state"]}
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_steps_equal_the_sequence(shape, compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setenv("TSSSM_BACKEND", "chunked")
+    inputs = {name: value for name, value in make_inputs(**SHAPES[shape]).items() if name != "time_gaps"}
+    before = {name: value.clone() for name, value in inputs.items()}
+    expected = mamba_inner(**double(inputs), backend="reference")
+    outputs, now = [], inputs
+    with torch.no_grad():
+        for t in range(inputs["xz"].shape[1]):
+            y, tail, state = mamba_inner_step(**as_step(now, t))
+            outputs.append(y)
+            now = now | {"tail": tail, "initial_state": state}
+    for got, value in zip((torch.stack(outputs, dim=1), tail, state), expected):
+        assert relative_error(got, value) < 1e-5
+    assert all(torch.equal(inputs[name], value) for name, value in before.items())
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("batch", [1, 999])
+def test_a_step_of_many_series_is_that_of_each(batch):
+    inputs = make_inputs(batch=batch, length=1)
+    with torch.no_grad():
+        whole = mamba_inner_step(**as_step(inputs, 0))
+        last = {"xz": inputs["xz"][-1:], "tail": inputs["tail"][-1:], "initial_state": inputs["initial_state"][-1:]}
+        alone = mamba_inner_step(**as_step(inputs | last, 0))
+    assert all(torch.equal(one[-1:], other) for one, other in zip(whole, alone))
+
+
+def test_compiled_step_runs_only_without_gradients(monkeypatch):
+    calls = []
+    step = importlib.import_module("tsssm_kernels.mamba_inner.step")
+    monkeypatch.setattr(step, "inner_step_cpu", lambda *tensors: calls.append(1) or step_cpu.inner_step_cpu(*tensors))
+    inputs = as_step(make_inputs(), 0)
+    mamba_inner_step(**inputs)
+    assert len(calls) == 1
+    inputs["D"].requires_grad_()
+    y, _, _ = mamba_inner_step(**inputs)
+    assert y.requires_grad
+    mamba_inner_step(**double(inputs))
+    assert len(calls) == 1
+    with torch.no_grad():
+        mamba_inner_step(**inputs)
+    assert len(calls) == 2
+
+
+def test_step_is_differentiable():
+    inputs = as_step(make_inputs(channels=3, rank=1, state=2, dtype=torch.float64), 0)
+    names = list(inputs)
+
+    def step(*tensors):
+        return mamba_inner_step(**dict(zip(names, tensors)))
+
+    assert torch.autograd.gradcheck(step, [value.requires_grad_() for value in inputs.values()])
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("full", [True, False])
+def test_opcheck(full, keep):
+    inputs = make_inputs(length=9, channels=5, state=3)
+    tensors = [value.requires_grad_() for value in inputs.values()]
+    resets = torch.arange(9).expand(2, 9) == 4
+    rest = (tensors[10], resets) if full else (None, None)
+    torch.library.opcheck(cpu._forward, (*tensors[:10], *rest, keep))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch.compile's own
+def test_compiles_without_a_graph_break():
+    inputs = make_inputs()
+    names, tensors = list(inputs), [value.requires_grad_() for value in inputs.values()]
+
+    def total(*tensors):
+        return sum(out.sin().sum() for out in mamba_inner(**dict(zip(names, tensors))))
+
+    expected = torch.autograd.grad(total(*tensors), tensors)
+    got = torch.autograd.grad(torch.compile(total, fullgraph=True)(*tensors), tensors)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("xz", (2, 20, 63), r"xz must have shape \(2, 20, 64\).*got \(2, 20, 63\)"),
+        ("xz", (2, 64), r"\(batch, length, 2 \* channels\).*\(2, 64\)"),
+        ("xz", (2, 0, 64), r"none of them 0.*\(2, 0, 64\)"),
+        ("conv_weight", (1, 32), r"conv_weight must have shape \(taps, channels\), taps at least 2; got \(1, 32\)"),
+        ("x_projection_weight", (33, 32), r"x_projection_weight must have shape \(34, 32\).*got \(33, 32\)"),
+        ("delta_projection_weight", (31, 2), r"delta_projection_weight must have shape \(32, 2\).*got \(31, 2\)"),
+        ("A", (16, 32), r"got \(16, 32\)|must have shape"),
+        ("tail", (2, 4, 32), r"tail must have shape \(2, 3, 32\).*got \(2, 4, 32\)"),
+        ("initial_state", (1, 32, 16), r"initial_state must have shape \(2, 32, 16\).*got \(1, 32, 16\)"),
+        ("time_gaps", (20,), r"time_gaps must have shape \(2, 20\).*got \(20,\)"),
+    ],
+)
+def test_wrong_shapes_are_refused(name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        mamba_inner(**(make_inputs() | {name: torch.zeros(shape)}))
+
+
+def test_wrong_shapes_of_a_step_are_refused():
+    inputs = as_step(make_inputs(), 0)
+    with pytest.raises(ValueError, match=r"state must have shape \(2, 32, 16\).*got \(2, 16, 32\)"):
+        mamba_inner_step(**(inputs | {"state": torch.zeros(2, 16, 32)}))
+    with pytest.raises(ValueError, match=r"resets must be a bool tensor; got torch.int64"):
+        mamba_inner(**make_inputs(), resets=torch.zeros(2, 20, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"floating point of shape.*torch.int64"):
+        mamba_inner(**(make_inputs() | {"xz": torch.zeros(2, 20, 64, dtype=torch.int64)}))

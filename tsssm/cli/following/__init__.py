@@ -1,0 +1,1 @@
+"""`tsssm stream`, in parts: read lines, follow them, write forecasts, end in order."""

@@ -1,0 +1,109 @@
+"""How many parameters a forecaster has, by part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from tsssm.errors import ConfigError
+from tsssm.forecasters.mixer_settings import resolve_mixer_settings
+from tsssm.linear import Ridge
+from tsssm.mixers import Mixer
+from tsssm.network import ForecastNetwork
+
+if TYPE_CHECKING:
+    from tsssm.forecasters.forecaster import Forecaster
+
+__all__ = ["ParameterCounts", "backbone_parameters", "count_backbone", "parameter_counts"]
+
+_ANY = 8  # sizes that the backbone does not depend on
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Parameters of a fitted forecaster.
+
+    Attributes
+    ----------
+    backbone : int
+        The residual blocks and all norms: what a mixer is responsible for.
+    embedding, head : int
+        The linear map of a patch to a token, and what speaks the forecast from a token.
+    base : int
+        Weights of the ridge regression.
+    """
+
+    backbone: int
+    embedding: int
+    head: int
+    base: int
+
+    @property
+    def network(self) -> int:
+        """All parameters of the network."""
+        return self.backbone + self.embedding + self.head
+
+    @property
+    def total(self) -> int:
+        """All parameters."""
+        return self.network + self.base
+
+
+def parameter_counts(forecaster: Forecaster) -> ParameterCounts:
+    """Count a fitted forecaster's parameters by part.
+
+    Raises
+    ------
+    NotFittedError
+        Embedding, head and base depend on the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsssm import LinearForecaster
+    >>> parameter_counts(LinearForecaster(horizon=2, verbose=False).fit(np.arange(50.0)))
+    ParameterCounts(backbone=0, embedding=0, head=0, base=32)
+    """
+    model = forecaster._fitted()
+    base = model.base.weights.numel() if isinstance(model.base, Ridge) else 0
+    network = model.network
+    if network is None:
+        return ParameterCounts(0, 0, 0, base)
+    embedding, head = _count(network.embedding), _count(network.head)
+    return ParameterCounts(_count(network) - embedding - head, embedding, head, base)
+
+
+def backbone_parameters(forecaster: Forecaster) -> int:
+    """Parameters of the blocks and norms, fitted or not.
+
+    Raises
+    ------
+    ConfigError
+        Invalid settings, or there is no network.
+    """
+    mixer = forecaster._checked_mixer()
+    if mixer is None:
+        raise ConfigError(f"{type(forecaster).__name__} has no network, and so no backbone to count.")
+    return count_backbone(mixer, int(forecaster.d_model), int(forecaster.n_layers), forecaster.mixer_settings)
+
+
+def count_backbone(mixer: type[Mixer], d_model: int, n_layers: int, mixer_settings: dict | None) -> int:
+    """Parameters of `n_layers` blocks with a mixer (and its channel mixer), and of all norms."""
+    with torch.device("meta"):  # shapes without memory
+        network = ForecastNetwork(
+            mixer,
+            patch_length=_ANY,
+            n_covariates=0,
+            horizon=_ANY,
+            levels=(0.5,),
+            d_model=d_model,
+            n_layers=n_layers,
+            mixer_settings=resolve_mixer_settings(mixer, _ANY, mixer_settings),
+        )
+    return _count(network) - _count(network.embedding) - _count(network.head)
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
