@@ -4,7 +4,7 @@ import torch
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from tsssm.data import Panel
-from tsssm.linear import Seasonal, fit_ridge, training_cutoffs, validation_cutoffs
+from tsssm.linear import Cutoffs, Seasonal, fit_ridge, training_cutoffs, validation_cutoffs
 from tsssm.linear.ridge import _solve_all
 
 
@@ -125,3 +125,22 @@ def test_thinned_cutoffs_visit_every_phase():
     cutoffs = validation_cutoffs(np.array([20_000]), np.array([10_000]), 24, 500, coprime_to=24)
     assert 300 < len(cutoffs.ends) <= 520
     assert set(cutoffs.ends % 24) == set(range(24))
+
+
+def test_cutoffs_of_few_phases_keep_every_series_and_visit_every_phase():
+    lengths = np.full(100, 300)
+    every = validation_cutoffs(lengths, np.full(100, 200), 24, 10**9, 24)
+    few = every.of_few_phases(24, 250)
+    passes = set(zip(few.series.tolist(), (few.ends % 24).tolist()))
+    assert len(passes) == 200  # two a series
+    assert set(few.series.tolist()) == set(range(100))
+    assert {phase for _, phase in passes} == set(range(24))
+    kept = set(zip(few.series.tolist(), few.ends.tolist()))
+    assert kept == {one for one in zip(every.series.tolist(), every.ends.tolist()) if (one[0], one[1] % 24) in passes}
+    assert every.of_few_phases(24, 2400) is every
+
+
+def test_sparse_cutoffs_of_few_phases_keep_one_a_series():
+    sparse = Cutoffs(np.array([0, 0, 1, 1, 2]), np.array([5, 9, 6, 10, 7]))
+    few = sparse.of_few_phases(24, 3)
+    assert sorted(few.series.tolist()) == [0, 1, 2]

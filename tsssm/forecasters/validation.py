@@ -20,6 +20,7 @@ __all__ = ["FitData", "Validated", "best_share", "forecast_error", "has_validati
 Report = Callable[[slice, np.ndarray, Forecasts], None]  # sees each chunk of targets and forecasts
 _MAX_VALUES = 40_000_000  # cutoffs times steps times levels; beyond, cutoffs are thinned
 _MAX_VALUES_OF_CHOICE = 4_000_000  # the same, where only one fit is compared with another
+_MAX_PASSES, _MAX_PASSES_OF_CHOICE = 4_000, 400  # of the network over a series
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def validate(model: Model, data: FitData) -> Validated:
     """
     panel, spec = data.panel, model.spec
     if has_validation(data):
-        cutoffs, target = _validation_targets(model, data, _MAX_VALUES)
+        cutoffs, target = _validation_targets(model, data, _MAX_VALUES, _MAX_PASSES)
         parts = _PartErrors(data, cutoffs)
         calibration = _calibrate(model, data, cutoffs, target, parts.add)
         return Validated(calibration, parts.report(spec.season_length))
@@ -70,10 +71,12 @@ def has_validation(data: FitData) -> bool:
     return any(bool(np.isfinite(panel.series(i)[n:]).any()) for i, n in enumerate(data.train_lengths))
 
 
-def _validation_targets(model: Model, data: FitData, max_values: int) -> tuple[Cutoffs, np.ndarray]:
+def _validation_targets(model: Model, data: FitData, max_values: int, max_passes: int) -> tuple[Cutoffs, np.ndarray]:
     panel, spec = data.panel, model.spec
     limit = _limit(model, max_values)
     cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
+    if model.network is not None:
+        cutoffs = cutoffs.of_few_phases(spec.patch_length, max_passes)
     return cutoffs, _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
 
 
@@ -101,7 +104,7 @@ def best_share(model: Model, data: FitData) -> float:
 
 def _errors_by_part(model: Model, data: FitData) -> dict[str, float]:
     """MASE (else MAE) of base, network and both at a share of the cutoffs."""
-    cutoffs, target = _validation_targets(model, data, _MAX_VALUES_OF_CHOICE)
+    cutoffs, target = _validation_targets(model, data, _MAX_VALUES_OF_CHOICE, _MAX_PASSES_OF_CHOICE)
     model, parts = replace(model, calibration=_untouched(model)), _PartErrors(data, cutoffs)
     for chunk, forecasts in forecast_chunks(model, data.panel, data.track, cutoffs):
         parts.add(chunk, target[chunk], forecasts)

@@ -17,6 +17,23 @@ class Cutoffs:
     series: np.ndarray
     ends: np.ndarray
 
+    def of_few_phases(self, patch_length: int, max_passes: int) -> Cutoffs:
+        """Those of so few phases (end modulo `patch_length`) a series that a network passes over it `max_passes` times.
+
+        A network that forecasts from every phase passes over a series once for each. Every series keeps one at least;
+        which ones differ from series to series, so that together they still visit every hour of a day.
+        """
+        n_series = int(self.series.max(initial=0)) + 1
+        kept = max(1, max_passes // n_series)
+        turned = (self.ends - self.series * kept) % patch_length  # each series begins where the last one stopped
+        passes, of_cutoff = np.unique(self.series * patch_length + turned, return_inverse=True)
+        if len(passes) <= max_passes:
+            return self
+        series = passes // patch_length
+        rank = np.arange(len(passes)) - np.searchsorted(series, series)
+        chosen = (rank < kept)[of_cutoff]
+        return Cutoffs(self.series[chosen], self.ends[chosen])
+
 
 def _ranges(first: np.ndarray, last: np.ndarray, limit: int, coprime_to: int = 1) -> Cutoffs:
     """Ends first..last (inclusive) of each series, thinned evenly to about `limit` in all.
