@@ -72,5 +72,7 @@ def test_a_saved_model_is_used_without_lightning(tmp_path):
 
 def test_every_public_package_imports_without_warnings():
     names = ("data", "errors", "forecasters", "linear", "metrics", "mixers", "network", "plotting", "training")
-    code = "\n".join(f"import tsssm.{name}" for name in names)
-    assert "tsssm" in loaded_by(f"{code}\nimport tsssm_kernels.selective_scan, tsssm_datasets")
+    code = "\n".join(f"import tsssm.{name}" for name in (*names, "comparison", "tuning"))
+    loaded = loaded_by(f"{code}\nimport tsssm_kernels.selective_scan, tsssm_datasets")
+    assert "tsssm" in loaded
+    assert "optuna" not in loaded

@@ -15,12 +15,13 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic, models, register_jitable, register_model
 
 __all__ = [
     "LANES",
     "exp2",
     "fma",
+    "inlined",
     "load",
     "maximum",
     "prefetch",
@@ -29,13 +30,18 @@ __all__ = [
     "splat",
     "splat_at",
     "stack",
+    "step_state",
     "store",
-    "times_exp2",
     "total",
+    "where_positive",
     "write",
 ]
 
 LANES = 16
+
+# for functions that kernels call: left to itself the compiler calls the larger ones, and a call that hands over arrays
+# counts their references and sends vectors through memory
+inlined = register_jitable(forceinline=True)
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
@@ -43,7 +49,7 @@ _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
 # 2^f = 1 + f * polynomial(f) for |f| <= 1/2: relative error below 1e-7, and below 3e-7 |f| near 0, since a decay
 # close to 1 is raised to the power of a whole sequence
 _EXP2 = (0.6931469775973307, 0.24022242082677403, 0.055507337448245146, 0.009671512812496084, 0.0013264727213773764)
-_ROUND = 12582912.0  # 1.5 * 2^23: adding it rounds to an integer, which stands in the lowest bits
+_ROUND = 12582912.0 + 127  # 1.5 * 2^23: adding it rounds to an integer; the lowest bits hold an exponent, biased
 
 
 class _Vector(types.Type):
@@ -127,7 +133,8 @@ def write(typing: Any, array: Any, index: Any, value: Any) -> Any:
     """Write one number of an array, or of a stack taken as numbers."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, sig.args[0], *args[:2]), align=4)
+        # atomic: a plain store to the processor, but one of which the compiler makes no scatters, which are slow
+        builder.store_atomic(args[2], _address(context, builder, sig.args[0], *args[:2]), "monotonic", 4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.float32), generate
@@ -216,6 +223,17 @@ def maximum(typing: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
+    """`a` where `x` is above zero, `b` elsewhere."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x, a, b = args
+        return builder.select(builder.fcmp_ordered(">", x, _constant(0.0)), a, b)
+
+    return _vector(_vector, _vector, _vector), generate
+
+
+@intrinsic
 def quench(typing: Any, x: Any) -> Any:
     """Zero in place of numbers so small that a few decays more would make them denormal, and loops slow."""
 
@@ -228,46 +246,42 @@ def quench(typing: Any, x: Any) -> Any:
     return _vector(_vector), generate
 
 
-def _split_exp2(builder: Any, x: Any) -> tuple[Any, Any, Any]:
-    """``2 ** x`` as ``2 ** exponent * (1 + series * f)``, the exponent in its place in a number; whether x < -126."""
-    x = builder.select(builder.fcmp_ordered(">", x, _constant(128.0)), _constant(128.0), x)
+def _split_exp2(builder: Any, x: Any) -> tuple[Any, Any]:
+    """``2 ** x`` as ``scale * (1 + rest)`` with a power of two, or zero, and ``|rest| < 1/2``."""
+    x = builder.select(builder.fcmp_ordered(">", x, _constant(126.0)), _constant(126.0), x)
     rounded = builder.fadd(x, _constant(_ROUND))
     f = builder.fsub(x, builder.fsub(rounded, _constant(_ROUND)))
-    series = _constant(_EXP2[-1])
-    for coefficient in reversed(_EXP2[:-1]):
-        series = _fma(builder, series, f, _constant(coefficient))
-    exponent = builder.shl(builder.bitcast(rounded, _INTS), ir.Constant(_INTS, [23] * LANES))
-    return exponent, (series, f), builder.fcmp_ordered("<", x, _constant(-126.0))
-
-
-def _shift_exponent(builder: Any, x: Any, exponent: Any, small: Any) -> Any:
-    """``x * 2 ** exponent`` for x from 1/2 to 2, or 0."""
-    scaled = builder.bitcast(builder.add(builder.bitcast(x, _INTS), exponent), _FLOATS)
-    return builder.select(small, _constant(0.0), scaled)
+    c = [_constant(coefficient) for coefficient in _EXP2]
+    low, high, square = _fma(builder, c[1], f, c[0]), _fma(builder, c[3], f, c[2]), builder.fmul(f, f)
+    series = _fma(builder, _fma(builder, c[4], square, high), square, low)
+    scale = builder.shl(builder.bitcast(rounded, _INTS), ir.Constant(_INTS, [23] * LANES))
+    zero = ir.Constant(_INTS, [0] * LANES)
+    scale = builder.bitcast(builder.select(builder.fcmp_ordered("<", x, _constant(-126.0)), zero, scale), _FLOATS)
+    return scale, (series, f)
 
 
 @intrinsic
 def exp2(typing: Any, x: Any) -> Any:
-    """``2 ** x``: zero below -126, never a denormal; infinite from 128 on."""
+    """``2 ** x`` for finite x: zero below -126, never a denormal; at most 2^126, so neither is the reciprocal."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        exponent, (series, fraction), small = _split_exp2(builder, *args)
-        return _shift_exponent(builder, _fma(builder, series, fraction, _constant(1.0)), exponent, small)
+        scale, (series, f) = _split_exp2(builder, *args)
+        return _fma(builder, series, builder.fmul(f, scale), scale)
 
     return _vector(_vector), generate
 
 
 @intrinsic
-def times_exp2(typing: Any, h: Any, x: Any) -> Any:
-    """``h * 2 ** x``, better than the product where the factor is close to 1: its distance from 1 is not rounded."""
+def step_state(typing: Any, h: Any, x: Any, entering: Any) -> Any:
+    """``h * 2 ** x + entering``, better than by `exp2` where the factor is close to 1: it is not rounded."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        h, x = args
-        exponent, rest, small = _split_exp2(builder, x)
-        scaled = builder.fmul(h, _shift_exponent(builder, _constant(1.0), exponent, small))
-        return _fma(builder, scaled, builder.fmul(*rest), scaled)
+        h, x, entering = args
+        scale, (series, f) = _split_exp2(builder, x)
+        rest = builder.fmul(series, builder.fmul(f, scale))
+        return _fma(builder, h, rest, _fma(builder, h, scale, entering))
 
-    return _vector(_vector, _vector), generate
+    return _vector(_vector, _vector, _vector), generate
 
 
 @intrinsic

@@ -81,6 +81,7 @@ class PlainTransformerBlock(nn.Module):
         self.expand, self.contract = nn.Linear(d_model, width), nn.Linear(width, d_model)
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        """Output, (B, T, d_model), and no state."""
         heads = self.into(self.norms[0](x)).unflatten(-1, (3, self.n_heads, -1))  # (B, T, 3, heads, head_dim)
         q, k, v = heads.permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -96,6 +97,7 @@ class TwoBlocks(nn.Module):
         self.attention, self.mlp = attention, mlp
 
     def forward(self, x: Tensor) -> tuple[Tensor, object]:
+        """Output, (B, T, d_model), and the attention's state."""
         x, state = self.attention(x)
         return self.mlp(x)[0], state
 

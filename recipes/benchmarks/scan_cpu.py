@@ -25,18 +25,36 @@ from report import write_report
 from tsssm_kernels import selective_scan
 
 SIZES = {(32, 512, 128, 16): 9, (8, 4096, 256, 16): 3}  # (batch, length, channels, state): rounds
-HEAD = 64  # of attention's heads: the fastest of 16, 32 and 64
+HEADS = (16, 32, 64)  # widths of attention's heads
 SEED = 0
 
-FIRST_CALL = """
+FIRST_CALLS = """
 import time, torch
-from tsssm_kernels import selective_scan
+from tsssm_kernels import mamba_inner, mamba_inner_step, selective_scan
 u = torch.randn(2, 16, 32, requires_grad=True)
-B = torch.randn(2, 16, 16)
-begin = time.perf_counter()
-y, _ = selective_scan(u, u.abs(), -torch.rand(32, 16), B, B, z=u)
-y.sum().backward()
-print(time.perf_counter() - begin)
+xz = torch.randn(2, 16, 64, requires_grad=True)
+A, B, D = -torch.rand(32, 16), torch.randn(2, 16, 16), torch.ones(32)
+weights = torch.randn(4, 32), D, torch.randn(34, 32), torch.randn(32, 2), D, A, D
+tail, state = torch.zeros(2, 3, 32), torch.zeros(2, 32, 16)
+
+def scan(backend="cpu"):
+    selective_scan(u, u.abs(), A, B, B, z=u, backend=backend)[0].sum().backward()
+
+def inner(backend="cpu"):
+    mamba_inner(xz, *weights, tail=tail, initial_state=state, backend=backend)[0].sum().backward()
+
+def step():
+    with torch.no_grad():
+        mamba_inner_step(xz[:, 0], *weights, tail=tail, state=state)
+
+def seconds(run):
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+scan("chunked"), inner("chunked")  # torch's own first calls
+import_numba = seconds(lambda: __import__("numba"))
+print(import_numba, *(seconds(run) - seconds(run) for run in (scan, inner, step)))
 """
 
 
@@ -45,13 +63,14 @@ def main() -> None:
     torch.manual_seed(SEED)
     results = {}
     for size, rounds in SIZES.items():
-        times = time_in_turns({"tsssm": ours(*size), **parallel_scan(*size), "attention": attention(*size)}, rounds)
+        attentions = {f"attention, heads of {head}": attention(*size, head) for head in HEADS}
+        times = time_in_turns({"tsssm": ours(*size), **parallel_scan(*size), **attentions}, rounds)
         scan = times["tsssm"]["cpu_ms"]
         ratios = {name: round(time["cpu_ms"] / scan, 1) for name, time in times.items() if name != "tsssm"}
         results[str(size)] = {"times": times, "cpu_time_in_units_of_tsssm": ratios}
         print(size, results[str(size)])
-    figures = {"seed": SEED, "head_width": HEAD, "rounds": list(SIZES.values()), "forward_and_backward": results}
-    write_report("scan_cpu", {**figures, "first_call_seconds": first_call()})
+    figures = {"seed": SEED, "rounds": list(SIZES.values()), "forward_and_backward": results}
+    write_report("scan_cpu", {**figures, "first_call_seconds": first_calls()})
 
 
 def ours(batch: int, length: int, channels: int, state: int) -> Callable[[], object]:
@@ -84,9 +103,9 @@ def parallel_scan(batch: int, length: int, channels: int, state: int) -> dict[st
     return {"mambapy": run}
 
 
-def attention(batch: int, length: int, channels: int, state: int) -> Callable[[], object]:
+def attention(batch: int, length: int, channels: int, state: int, head: int) -> Callable[[], object]:
     """Causal attention of the same width, without its projections."""
-    parts = [torch.randn(batch, channels // HEAD, length, HEAD, requires_grad=True) for _ in range(3)]
+    parts = [torch.randn(batch, channels // head, length, head, requires_grad=True) for _ in range(3)]
 
     def run() -> None:
         y = scaled_dot_product_attention(*parts, is_causal=True)
@@ -108,17 +127,21 @@ def make_inputs(batch: int, length: int, channels: int, state: int) -> dict[str,
     return {name: value.requires_grad_() for name, value in inputs.items()}
 
 
-def first_call() -> dict[str, float]:
-    """Seconds of the first forward and backward in a process, without and with compiled code in the cache."""
-    seconds = {}
+def first_calls() -> dict[str, dict[str, float]]:
+    """What the first calls in a process take beyond the second, without and with compiled code in the cache.
+
+    Torch has run the operators in its own form before. "scan" and "inner" are forward and backward.
+    """
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("compiling", "from the cache"):
             environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-            command = [sys.executable, "-c", FIRST_CALL]
+            command = [sys.executable, "-c", FIRST_CALLS]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            seconds[name] = round(float(done.stdout), 2)
-    print(seconds)
-    return seconds
+            names = ("import numba", "scan", "inner, after the scan", "step, after both")
+            found[name] = {key: round(float(part), 2) for key, part in zip(names, done.stdout.split())}
+    print(found)
+    return found
 
 
 if __name__ == "__main__":

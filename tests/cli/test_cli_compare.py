@@ -58,6 +58,7 @@ def test_the_table_is_printed(folder):
         (("--models", "linear,linear"), "must be distinct names"),
         (("--models", "linear", "--max-steps", 3), "--max-steps 3: none of linear trains in steps"),
         (("--models", "linear", "--metrics", "mape"), "metrics must be distinct names among mae, mse"),
+        (("--out", "new.csv", "--forecasts", "./new.csv"), "new.csv is named for two files to write"),
         (("--models", "linear", "--windows", 500), "not for n_windows=500"),
         (("--models", "linear", "--plot", "plot.txt"), "which is no picture"),
     ],

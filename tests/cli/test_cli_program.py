@@ -17,7 +17,7 @@ from tsssm.cli.app import app
 from tsssm.cli.one_line_errors import OneLineErrors, one_line
 from tsssm.errors import ConfigError
 
-COMMANDS = ("demo", "fit", "predict", "backtest", "datasets")
+COMMANDS = ("demo", "fit", "predict", "stream", "backtest", "datasets")
 HEAVY = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib", "xarray", "numba"}
 
 

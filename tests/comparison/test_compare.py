@@ -8,7 +8,7 @@ import pytest
 
 import tsssm
 from small_models import make_frame
-from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, TransformerForecaster, compare
+from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, Training, TransformerForecaster, compare
 from tsssm.comparison import diebold_mariano
 from tsssm.errors import ConfigError, DataError
 from tsssm.forecasters.parameters import parameter_counts
@@ -180,6 +180,10 @@ def test_refusals(y):
         compare([], y)
     with pytest.raises(ConfigError, match="one or more forecasters; got 'mamba'"):
         compare(["mamba"], y)
+    with pytest.raises(ConfigError, match="one or more forecasters; got <class"):
+        compare(LinearForecaster, y)
+    with pytest.raises(ConfigError, match=r"names must differ as text; got \[1, '1'\]"):
+        compare({1: linear, "1": linear}, y)
     with pytest.raises(DataError, match="not for n_windows=50"):
         compare([linear], y, n_windows=50)
     with pytest.raises(ConfigError, match="n_windows must be an integer"):
@@ -190,6 +194,26 @@ def test_different_horizons_can_be_compared_at_a_common_one(y):
     models = [LinearForecaster(12, gaps="mask", verbose=False), SeasonalNaive(6, gaps="mask", verbose=False)]
     result = compare(models, y, horizon=6, n_windows=4)
     assert {backtest.horizon for backtest in result.backtests.values()} == {6}
+
+
+def test_forecasters_that_share_a_folder_of_checkpoints(y, tmp_path):
+    """It belongs to the fit of each forecaster, not to the fits of a comparison."""
+    settings = {"max_steps": 2, "d_model": 8, "n_layers": 1, "patch_length": 6, "gaps": "mask", "verbose": False}
+    mamba = MambaForecaster(HORIZON, training=Training(checkpoint_dir=tmp_path / "run"), **settings).fit(y)
+    kept = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    result = compare({"mamba": mamba, "twin": TransformerForecaster.matched_to(mamba)}, y, n_windows=4)
+    assert np.isfinite(result.table["mae"]).all()
+    assert mamba.backtest(y, n_windows=2, refit=True).fitted_on == "what precedes each cutoff"
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == kept
+
+
+def test_a_series_that_repeats_itself_decides_nothing():
+    """Its seasonal error is rounding; divided by it, its own error would drown all others."""
+    wave, noise = np.sin(np.arange(400) * 2 * np.pi / 24), np.random.default_rng(0).normal(size=400)
+    y = pd.DataFrame({"wave": wave, "noise": noise}, index=pd.date_range("2024-01-01", periods=400, freq="h"))
+    models = [LinearForecaster(6, verbose=False), SeasonalNaive(6, verbose=False)]
+    both = compare(models, y, n_windows=5, metrics=("mase",)).table["mase"]
+    assert (both < 10).all()
 
 
 def test_it_is_at_the_front_door():

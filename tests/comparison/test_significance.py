@@ -80,7 +80,7 @@ def test_too_few_windows(n, horizon, needed):
     result = diebold_mariano(np.arange(n), np.zeros(n), horizon)
     assert math.isnan(result.statistic)
     assert math.isnan(result.p_value)
-    assert result.note == f"no test: {n} windows, and at least {needed} are needed"
+    assert result.note == f"no test: {n} windows with a loss, and at least {needed} are needed"
 
 
 def test_a_negative_variance_estimate_falls_back_to_weights_that_cannot_be():

@@ -120,13 +120,20 @@ GRID = make_grid(60).isel(time=slice(30))
     [
         (
             xr.Dataset({"t2m": GRID, "oro": GRID.isel(time=0, drop=True)}),
-            r"variable 'oro' has no time.*belongs in static",
+            r"variable 'oro' has no time.*belongs in static.*y.set_coords\(\['oro'\]\)",
         ),
         (xr.Dataset(coords={"time": DAYS}), "Dataset without variables"),
         (GRID * np.nan, "no observed value: all 12 cells are NaN in all 30 steps"),
         (GRID.isel(latitude=[]), "no cells"),
         (GRID.isel(time=slice(0)), "y is empty"),
-        (GRID.rename(latitude="quantile"), "dimension 'quantile', which forecasts need"),
+        (GRID.rename(latitude="quantile"), "variable 'quantile', a name that forecasts need"),
+        (GRID.assign_coords(bound=("latitude", list("abc"))), "variable 'bound', a name that forecasts need"),
+        (xr.Dataset({"sample": GRID}), "variable 'sample', a name that forecasts need"),
+        (
+            xr.Dataset({"t2m": GRID, "t2m[latitude=52.5, longitude=13.0]": GRID[:, 0, 0].reset_coords(drop=True)}),
+            r"two series of the name 't2m\[latitude=52.5, longitude=13.0\]'. Rename",
+        ),
+        (xr.Dataset({"t2m": GRID, "edges": GRID.time.astype("M8[ns]")}), "'edges' holds times.*drop_vars"),
         (
             GRID.where(GRID.time != GRID.time[5], np.inf),
             r"t2m\[latitude=52.5, longitude=13.0\].*infinite value: inf at 2024-03-01 05:00:00",

@@ -22,6 +22,7 @@ PACKAGES = (
     "tsssm.tuning",
     "tsssm_datasets",
     "tsssm_kernels",
+    "tsssm_kernels.mamba_inner",
     "tsssm_kernels.selective_scan",
 )
 

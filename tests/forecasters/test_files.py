@@ -1,7 +1,5 @@
 """Saved models and streams: the same numbers back, or a plain refusal."""
 
-import hashlib
-import json
 import os
 import resource
 import shutil
@@ -12,6 +10,7 @@ import pytest
 import torch
 
 import tsssm
+from forecasters.signed_edit import edit
 from small_models import make_frame, randomise
 from tsssm import Forecaster, LinearForecaster, SeasonalNaive, Training
 from tsssm.errors import ConfigError, DataError, ModelFileError
@@ -169,15 +168,6 @@ def test_a_full_disk_leaves_the_old_model(model, frame, tmp_path):
 def saved(model, tmp_path):
     model.save(tmp_path / "model")
     return tmp_path / "model"
-
-
-def edit(folder, change):
-    """Change the configuration and sign it anew: what follows is told by its contents, not by its digest."""
-    config = json.loads((folder / "config.json").read_text())
-    del config["digest"]
-    change(config)
-    config["digest"] = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-    (folder / "config.json").write_text(json.dumps(config))
 
 
 def test_damage_is_told(saved):

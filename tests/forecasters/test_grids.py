@@ -142,7 +142,7 @@ def test_forecasts_go_to_zarr_and_come_back(grid, tmp_path):
             xr.testing.assert_equal(back.load(), forecast)
             assert list(back["t2m"].attrs) == list(forecast["t2m"].attrs)
     one = model.predict()["t2m"]
-    one.to_zarr(tmp_path / "one.zarr", zarr_format=2)
+    one.to_dataset().to_zarr(tmp_path / "one.zarr", zarr_format=2)
     with xr.open_zarr(tmp_path / "one.zarr", chunks=None) as back:
         xr.testing.assert_equal(back["t2m"].load(), one)
 
@@ -150,7 +150,7 @@ def test_forecasts_go_to_zarr_and_come_back(grid, tmp_path):
 def test_a_grid_mapping_is_kept(grid, tmp_path):
     rotated = grid.assign_coords(crs=((), 0, {"grid_mapping_name": "rotated_latitude_longitude"}))
     rotated.encoding["grid_mapping"] = "crs"
-    linear().fit(rotated).predict().to_zarr(tmp_path / "out.zarr", zarr_format=2)
+    linear().fit(rotated).predict().to_dataset().to_zarr(tmp_path / "out.zarr", zarr_format=2)
     with xr.open_zarr(tmp_path / "out.zarr", chunks=None, decode_coords="all") as back:
         assert back["t2m"].encoding["grid_mapping"] == "crs"
         assert back["crs"].attrs["grid_mapping_name"] == "rotated_latitude_longitude"

@@ -128,6 +128,8 @@ def test_matching_uses_the_models_own_mixer_settings():
 
 
 def test_what_cannot_be_matched_is_refused():
+    with pytest.raises(ConfigError, match="takes a forecaster, fitted or not; got 'mamba'"):
+        TransformerForecaster.matched_to("mamba")
     with pytest.raises(ConfigError, match="LinearForecaster has no network"):
         TransformerForecaster.matched_to(LinearForecaster(6))
     with pytest.raises(ConfigError, match=r"within 1% of the .* MambaForecaster\(d_model=2\)"):
@@ -171,6 +173,7 @@ def test_a_users_window_goes_before_the_contexts(frame):
         (MambaForecaster(6, mixer_settings={"conv_width": 1}), "at least 2 taps; got conv_width=1"),
         (TransformerForecaster(6, d_model=10), "d_model=10 over n_heads=4"),
         (TransformerForecaster(6, mixer_settings={"window": 0}), "got window=0"),
+        (TransformerForecaster(6, mixer_settings={"window": 12.5}), "an integer for window; got window=12.5"),
         (TransformerForecaster(6, mixer_settings={"mlp_width": 0}), "width of 0"),
         (LinearForecaster(6, mixer_settings={"expand": 2}), "LinearForecaster has no network"),
     ],

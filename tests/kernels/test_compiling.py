@@ -1,5 +1,6 @@
 """Compiled loops: cached where a folder can be written, compiled anew where helpers changed."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -46,9 +47,15 @@ print(value, sum(loop.stats.cache_hits.values()))
 """
 
 
-def run(folder):
+def run(folder, **environment):
     command = f"import sys; sys.path[:0] = {[str(folder), *filter(None, sys.path)]!r}\nimport loop"
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
     assert done.returncode == 0, done.stderr
     return [int(part) for part in done.stdout.split()]
 
@@ -60,6 +67,16 @@ def test_the_cache_sees_a_helper_in_another_file_change(tmp_path):
     assert run(tmp_path) == [3, 1]  # from the cache
     (tmp_path / "helper.py").write_text(HELPER.format(factor=1000))
     assert run(tmp_path) == [1000, 0]
+
+
+def test_a_process_that_can_write_no_cache_folder_runs_all_the_same(tmp_path):
+    """Files stand where the folders would: beside the module, and as the user's cache and home."""
+    (tmp_path / "loop.py").write_text(textwrap.dedent(LOOP))
+    (tmp_path / "helper.py").write_text(HELPER.format(factor=3))
+    (tmp_path / "__pycache__").write_text("")
+    (tmp_path / "taken").write_text("")
+    places = dict.fromkeys(("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"), str(tmp_path / "taken"))
+    assert run(tmp_path, **places) == [3, 0]
 
 
 def test_the_gil_is_released():

@@ -1,6 +1,7 @@
 """The fused inside of a Mamba block against the operators it is made of in float64."""
 
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -110,6 +111,17 @@ def test_repeats_bit_for_bit():
         torch.set_num_threads(before)
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("batch", [1, 4])
+def test_concurrent_calls_repeat_the_serial_ones_bit_for_bit(batch):
+    """Forward and backward from six threads at once, large enough for the pool."""
+    inputs = make_inputs(batch=batch, length=400, channels=64)
+    serial = run(inputs, None, "cpu")
+    with ThreadPoolExecutor(6) as callers:
+        results = list(callers.map(lambda _: run(inputs, None, "cpu"), range(12)))
+    assert all(torch.equal(result[name], value) for result in results for name, value in serial.items())
+
+
 def test_autocast_changes_nothing():
     inputs = make_inputs()
     expected = run(inputs, None, "cpu")
@@ -198,6 +210,21 @@ def test_opcheck(full, keep):
     resets = torch.arange(9).expand(2, 9) == 4
     rest = (tensors[10], resets) if full else (None, None)
     torch.library.opcheck(cpu._forward, (*tensors[:10], *rest, keep))
+
+
+def test_exports_with_a_dynamic_batch():
+    class Inner(torch.nn.Module):
+        def forward(self, xz, tail, initial_state, *weights):
+            return mamba_inner(xz, *weights, tail=tail, initial_state=initial_state)
+
+    def arguments(batch):
+        xz, *weights, tail, state, _ = make_inputs(batch=batch).values()
+        return xz, tail, state, *weights
+
+    batch = {0: torch.export.Dim("batch", min=2)}
+    exported = torch.export.export(Inner(), arguments(2), dynamic_shapes=(batch, batch, batch, (None,) * 7))
+    assert any("tsssm.mamba_inner" in str(node.target) for node in exported.graph.nodes)
+    torch.testing.assert_close(exported.module()(*arguments(7)), Inner()(*arguments(7)), rtol=0, atol=0)
 
 
 @pytest.mark.slow

@@ -228,6 +228,14 @@ def test_it_is_the_default_for_float32_and_refused_for_float64(monkeypatch):
     assert torch.equal(selective_scan(**inputs)[0], selective_scan(**inputs, backend="chunked")[0])
 
 
+@pytest.mark.parametrize("name", ["A", "B", "initial_state"])
+def test_a_tensor_elsewhere_is_refused(name):
+    """Kernels take addresses: without the check this would end the process."""
+    inputs = make_inputs()
+    with pytest.raises(ValueError, match="needs all tensors float32 and on the CPU; one is torch.float32 on meta"):
+        selective_scan(**(inputs | {name: inputs[name].to("meta")}))
+
+
 def test_double_backward_is_refused():
     inputs = make_inputs(length=5)
     u = inputs["u"].requires_grad_()

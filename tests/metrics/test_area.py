@@ -35,7 +35,14 @@ def test_far_from_the_poles_weights_are_the_cosine():
 
 @pytest.mark.parametrize(
     ("latitude", "message"),
-    [([91.0, 90.0], "-90 to 90"), ([1.0, 3.0, 2.0], "2.0 comes after 3.0"), ([[1.0]], "list"), ([np.nan], "-90 to 90")],
+    [
+        ([91.0, 90.0], "-90 to 90"),
+        ([1.0, 3.0, 2.0], "2.0 comes after 3.0"),
+        ([1.0, 1.0, 2.0], "1.0 comes after 1.0"),
+        ([[1.0]], "list"),
+        ([np.nan], "-90 to 90"),
+        (["north"], "not .'north'"),
+    ],
 )
 def test_latitudes_that_are_none(latitude, message):
     with pytest.raises(DataError, match=message):

@@ -124,6 +124,17 @@ def test_seasonal_scale_uses_observed_pairs_only():
     assert math.isnan(seasonal_scale([1.0, 2.0], 5))
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_rounding_of_a_periodic_series_is_no_scale(power):
+    wave = np.sin(np.arange(300) * 2 * np.pi / 24)  # repeats to 1e-14
+    far = 1e12 + np.random.default_rng(0).normal(size=300)
+    scale = seasonal_scale(np.stack([wave, far, np.full(300, np.nan)], axis=1), 24, power)
+    assert scale[0] == 0.0
+    assert scale[1] > 1.0
+    assert math.isnan(scale[2])
+    assert math.isnan(seasonal_scale([], 2, power))
+
+
 def test_a_series_without_a_scale_is_not_scored():
     actual, point = np.array([[1.0, 1.0, 1.0]] * 2), np.array([[2.0, 3.0, 9.0]] * 2)
     scale = seasonal_scale(np.array([[0.0, 0.0, 5.0], [1.0, 2.0, 5.0], [2.0, 4.0, 5.0]]), 1)

@@ -214,7 +214,11 @@ def test_initial_output_weights_shrink_with_depth():
         ({"n_heads": 16}, "multiple of 32"),
         ({"n_heads": 0}, "n_heads=0"),
         ({"window": 0}, "at least 1 token, itself; got window=0"),
+        ({"window": 12.0}, "an integer for window; got window=12.0"),
+        ({"n_heads": 2.0}, "an integer for n_heads; got n_heads=2.0"),
+        ({"n_heads": True}, "got n_heads=True"),
         ({"rotary_base": 1.0}, "above 1; got 1.0"),
+        ({"rotary_base": math.inf}, "above 1; got inf"),
     ],
 )
 def test_refusals(settings, message):

@@ -58,6 +58,16 @@ def test_nan_cells_are_left_to_the_ground():
 def test_a_map_has_two_dimensions():
     with pytest.raises(DataError, match=r"needs two dimensions; the field has \{'latitude': 2\}"):
         plot_map(FIELD.isel(longitude=0))
+    for other in (FIELD.to_numpy(), FIELD.to_dataset()):
+        with pytest.raises(DataError, match=f"a DataArray, such as .*; got a {type(other).__name__}"):
+            plot_map(other)
+
+
+def test_biases_below_zero_are_seen():
+    ax = plot_errors_by_lead(pd.DataFrame({"bias": [-1.0, 2.0]}))
+    low, high = ax.get_ylim()
+    assert low < -1.0
+    assert high > 2.0
 
 
 @pytest.mark.parametrize(

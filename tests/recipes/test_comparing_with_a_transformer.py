@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -33,3 +34,11 @@ def test_quick(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "5 windows of 24 steps" in said
     assert "p = " in said
+
+
+def test_without_a_test_there_is_no_winner():
+    """Of few windows the p-value is NaN."""
+    seeds = pd.DataFrame({"mamba": [1.0, 1.01], "transformer": [2.0, 2.01]})
+    for p_value, said in ((np.nan, "No clear winner"), (0.5, "No clear winner"), (0.01, "mamba is better by 1.000")):
+        result = SimpleNamespace(table=pd.DataFrame({"p_value": [np.nan, p_value]}, index=["mamba", "transformer"]))
+        assert load_recipe().verdict(result, seeds).startswith(said)

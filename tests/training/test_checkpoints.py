@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tsssm import MambaForecaster, Training
 from tsssm.errors import ConfigError, ModelFileError
@@ -138,9 +139,53 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     training = Training(checkpoint_dir=tmp_path)
     MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
     file = next(tmp_path.glob("*.safetensors"))
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(ModelFileError, match="damaged"):
-        MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-1] ^= 0x10  # of a tensor: the file opens
+    for content, why in ((whole[:100], "header"), (b"", "header"), (bytes(flipped), "not those that were written")):
+        file.write_bytes(content)
+        with pytest.raises(ModelFileError, match=f"is damaged: .*{why}.*Delete it"):
+            MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
+    file.unlink()
+    assert MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y).resumed_from_step_ is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit on Windows")
+def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path):
+    import resource
+
+    from tsssm.training import Checkpoints
+    from tsssm.training.state import TrainingState
+
+    checkpoints, limits = Checkpoints(tmp_path, "digest"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    checkpoints.save("part", TrainingState(1, {"a": torch.ones(3)}, {}, {}))
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))  # no file may grow beyond 2 kB
+        with pytest.raises(OSError, match=r"part\.checkpoint"):
+            checkpoints.save("part", TrainingState(2, {"a": torch.ones(3_000)}, {}, {}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoints.load("part").step == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_no_checkpoint_or_no_folder(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "training.checkpoint.safetensors")  # without a word of what it is
+    with pytest.raises(ConfigError, match="holds checkpoints of another training"):
+        MambaForecaster(6, max_steps=3, **SMALL, training=Training(checkpoint_dir=tmp_path)).fit(Y)
+    (tmp_path / "file").write_text("notes")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match=r"a file is at this place\. Name a folder"):
+            MambaForecaster(6, max_steps=3, **SMALL, training=Training(checkpoint_dir=place)).fit(Y)
+
+
+def test_numpys_integers_are_integers(tmp_path):
+    training = Training(checkpoint_dir=tmp_path)
+    one = MambaForecaster(6, max_steps=3, random_state=3, **SMALL, training=training).fit(Y)
+    same = MambaForecaster(6, max_steps=np.int64(3), random_state=np.int64(3), **SMALL, training=training).fit(Y)
+    assert same.resumed_from_step_ == 3
+    anew = MambaForecaster(6, max_steps=3, random_state=np.int64(3), **SMALL).fit(Y)
+    assert_same_weights(one, anew)
 
 
 def test_the_state_survives_the_file(tmp_path):

@@ -14,6 +14,8 @@ from tsssm.cli.demo import demo
 from tsssm.cli.fit import fit
 from tsssm.cli.one_line_errors import OneLineErrors
 from tsssm.cli.predict import predict
+from tsssm.cli.stream import stream
+from tsssm.cli.tune import tune
 
 __all__ = ["app", "main"]
 
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # an unexpected error shows Python's own traceback
     rich_markup_mode=None,
 )
-for command in (demo, fit, predict, backtest, compare, datasets):
+for command in (demo, fit, predict, stream, backtest, compare, tune, datasets):
     app.command()(command)
 
 

@@ -58,7 +58,7 @@ def compare(
     from tsssm.cli.choice import make_compared
     from tsssm.cli.figures import check_plot_file, new_figure, save_figure
     from tsssm.cli.fitting import silent_stdout
-    from tsssm.cli.replaced_file import check_output_file
+    from tsssm.cli.replaced_file import check_distinct_files, check_output_file
     from tsssm.cli.roles import read_series
     from tsssm.cli.tables import write_csv
     from tsssm.comparison import compare as compare_models
@@ -67,6 +67,7 @@ def compare(
         check_output_file(path)
     if plot is not None:
         check_plot_file(plot)
+    check_distinct_files(out, forecasts, plot)
     named = make_compared(models, horizon, gaps=gaps, seed=seed, max_steps=max_steps)
     table = read_series(data, time, target, x)
     with silent_stdout():

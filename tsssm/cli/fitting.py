@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tsssm.forecasters import Forecaster
 
-__all__ = ["fit_table", "silent_stdout", "used_covariates"]
+__all__ = ["column_lines", "fit_table", "silent_stdout", "used_covariates"]
 
 
 def fit_table(forecaster: Forecaster, table: SeriesTable, freq: str | None = None) -> list[str]:
@@ -33,7 +33,7 @@ def fit_table(forecaster: Forecaster, table: SeriesTable, freq: str | None = Non
     X = used_covariates(forecaster, table)
     with silent_stdout():
         forecaster.fit(table.y, X, freq=freq)
-    return _column_lines(table, X)
+    return column_lines(table, X)
 
 
 def silent_stdout() -> contextlib.AbstractContextManager:
@@ -47,7 +47,8 @@ def used_covariates(forecaster: Forecaster, table: SeriesTable) -> pd.DataFrame 
     return table.X if has_network else None
 
 
-def _column_lines(table: SeriesTable, X: pd.DataFrame | None) -> list[str]:
+def column_lines(table: SeriesTable, X: pd.DataFrame | None) -> list[str]:
+    """What the columns were taken for; X is what the forecaster uses of the covariates."""
     y = table.y
     lines = [f"{len(y):,} rows from {y.index[0]} to {y.index[-1]}; series: {', '.join(y.columns)}"]
     if X is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tsssm.errors import ConfigError
 
-__all__ = ["check_output_file", "replaced_file"]
+__all__ = ["check_distinct_files", "check_output_file", "replaced_file"]
 
 
 def check_output_file(path: Path | None) -> None:
@@ -22,6 +22,24 @@ def check_output_file(path: Path | None) -> None:
     """
     if path is not None and path.is_dir():
         raise ConfigError(f"{path} is a folder. Give the name of a file, such as {path / 'forecast.csv'}.")
+
+
+def check_distinct_files(*paths: Path | None) -> None:
+    """Refuse one file for two tables: the second would take the place of the first.
+
+    Raises
+    ------
+    ConfigError
+        A path comes twice.
+
+    Examples
+    --------
+    >>> check_distinct_files(Path("a.csv"), Path("b.csv"), None, None)
+    """
+    given = [path for path in paths if path is not None]
+    for position, path in enumerate(given):
+        if path.resolve() in [other.resolve() for other in given[:position]]:
+            raise ConfigError(f"{path} is named for two files to write. Give each a name of its own.")
 
 
 @contextlib.contextmanager

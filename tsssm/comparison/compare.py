@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -111,9 +111,11 @@ def _named(models: Sequence[Forecaster] | Mapping[str, Forecaster]) -> dict[str,
     """Forecasters by name; classes that come twice are numbered."""
     if isinstance(models, Mapping):
         named = {str(name): model for name, model in models.items()}
+        if len(named) < len(models):
+            raise ConfigError(f"names must differ as text; got {list(models)}")
     else:
         named = {}
-        for model in [models] if isinstance(models, Forecaster) else models:
+        for model in models if isinstance(models, Iterable) else [models]:
             name, number = type(model).__name__, 2
             while name in named:
                 name, number = f"{type(model).__name__} {number}", number + 1

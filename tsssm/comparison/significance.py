@@ -86,7 +86,7 @@ def diebold_mariano(loss_a: Losses, loss_b: Losses, horizon: int = 1) -> Diebold
     n = len(difference)
     if n < max(FEWEST_LOSSES, horizon + 1):
         needed = max(FEWEST_LOSSES, horizon + 1)
-        return DieboldMariano(math.nan, math.nan, f"no test: {n} windows, and at least {needed} are needed")
+        return DieboldMariano(math.nan, math.nan, f"no test: {n} windows with a loss, and at least {needed} are needed")
     if not difference.any():
         return DieboldMariano(0.0, 1.0, "the losses are equal in every window")
     variance = _long_run_variance(difference, horizon)

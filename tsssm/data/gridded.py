@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _OWN_DIMENSIONS = ("quantile", "bound", "sample")  # of forecasts
 _REMEDIES = {
     "": "Convert it, such as y.astype(float), or drop it.",
     "complex numbers": "Give its real part or its absolute value.",
-    "times": "Give numbers, such as the hours since a date.",
+    "times": "Give numbers, such as the hours since a date; bounds of a Dataset's cells are left out by drop_vars.",
 }
 
 
@@ -45,8 +46,8 @@ def open_grid(y: Any, what: str, *, keep_unobserved: bool = False) -> tuple[Grid
     Raises
     ------
     DataError
-        No time dimension, a variable without it, no cells, values that are no numbers or cannot be read, or nothing
-        observed at all.
+        No time dimension, a variable without it, no cells, two of one name, values that are no numbers or cannot be
+        read, or nothing observed at all.
 
     Examples
     --------
@@ -73,6 +74,7 @@ def open_grid(y: Any, what: str, *, keep_unobserved: bool = False) -> tuple[Grid
     values = flat_values(in_memory(y.reset_coords(drop=True), what), kind)
     observed = ~np.isnan(values).all(axis=0)
     if keep_unobserved or not len(index):
+        _refuse_repeated(kind, what)
         return kind, values, index
     if not observed.any():
         raise DataError(
@@ -80,6 +82,7 @@ def open_grid(y: Any, what: str, *, keep_unobserved: bool = False) -> tuple[Grid
             f"{index[0]} on. Give at least one value."
         )
     kind = GridKind(form, time, stamps, variables, coords, sizes, observed)
+    _refuse_repeated(kind, what)
     return kind, values if observed.all() else values[:, observed], index
 
 
@@ -126,20 +129,32 @@ def grid_notes(kind: GridKind, values: np.ndarray, index: pd.Index) -> tuple[str
 
 
 def _variables(y: Any, time: str, what: str) -> list[Any]:
-    taken = [name for name in _OWN_DIMENSIONS if name in y.dims]
+    along = {name for name, coord in y.coords.items() if coord.dims}  # a scalar, such as of one quantile, is no harm
+    taken = [name for name in _OWN_DIMENSIONS if name in {*y.dims, *along, *getattr(y, "data_vars", ())}]
     if taken:
-        raise DataError(f"{what} has a dimension {taken[0]!r}, which forecasts need for themselves. Rename it.")
+        raise DataError(
+            f"{what} has a dimension, coordinate or variable {taken[0]!r}, a name that forecasts need for themselves. "
+            "Rename it."
+        )
     if not hasattr(y, "data_vars"):
         return [y]
     without = [name for name, array in y.data_vars.items() if time not in array.dims]
     if without:
         raise DataError(
             f"{what}'s variable {without[0]!r} has no time dimension ({time!r}): what does not change belongs in "
-            f"static, which comes with a later version. Leave it out: {what}.drop_vars({without!r})."
+            f"static, which comes with a later version. Leave it out: {what}.drop_vars({without!r}); or let every "
+            f"forecast carry it along: {what}.set_coords({without!r})."
         )
     if not len(y.data_vars):
         raise DataError(f"{what} is a Dataset without variables. Give at least one with the dimension {time!r}.")
     return list(y.data_vars.values())
+
+
+def _refuse_repeated(kind: GridKind, what: str) -> None:
+    """Series are known by their names: what was learned of one would be used for the other."""
+    if len(set(kind.names)) < len(kind.names):
+        twice = next(name for name, count in Counter(kind.names).items() if count > 1)
+        raise DataError(f"{what} has two series of the name {twice!r}. Rename a variable, or a label of its cells.")
 
 
 def _coordinates(y: Any, time: str, what: str) -> Any:

@@ -47,18 +47,19 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ModelFileError(f"{folder} has no {CONFIG}: it is no saved model.")
     try:
         config = json.loads(read_bytes(file).decode())
+        written = config.pop(_DIGEST, None) if isinstance(config, dict) else None
+        digest = _digest(config)
     except (ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, numbers of thousands of digits
         raise ModelFileError(f"{file} is damaged: {error}. Restore it, or save the model again.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ModelFileError(f"{file} is not of tsssm's format")
+        raise ModelFileError(f"{file} is not of tsssm's format. Give the folder that save wrote.")
     if config.get("version") != VERSION:
         raise ModelFileError(
             f"{file} has format version {config.get('version')!r}; this tsssm reads version {VERSION}. "
             "Load it with the tsssm that wrote it."
         )
-    written = config.pop(_DIGEST, None)
-    if written != _digest(config):
-        raise ModelFileError(f"{file} is damaged: its digest is not {written!r}. Restore it, or save the model again.")
+    if written != digest:
+        raise ModelFileError(f"{file} is damaged: it is not as it was written. Restore it, or save the model again.")
     return config
 
 
@@ -68,6 +69,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be saved")
 
 
-def _digest(config: dict[str, Any]) -> str:
+def _digest(config: Any) -> str:
     """The sha256 of the values, however they are laid out."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from torch import Tensor
 from tsssm.data import Table, Timeline, kind_from_json, label_from_json, label_to_json
 from tsssm.errors import ModelFileError
 from tsssm.forecasters.calibration import Calibration
+from tsssm.forecasters.expected_tensors import Expected, check_tensors, refuse_nan
 from tsssm.forecasters.known import Known
 from tsssm.forecasters.mixer_settings import plain_settings
 from tsssm.forecasters.model import CovariateScale, Model, Priors
@@ -59,20 +60,23 @@ def encode_model(model: Model) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: Iterable[type[Mixer]] = ()) -> Model:
-    """The inverse of `encode_model`; names and shapes are checked before anything is built.
+    """The inverse of `encode_model`; names, shapes and types are checked before anything is built.
 
     Raises
     ------
     ModelFileError
-        Tensors are missing, unknown or of another shape than the configuration says.
+        Tensors are missing, unknown, of another shape or type than the configuration says, or hold NaN.
     """
     spec = ModelSpec.from_json(config["spec"])
     mixer = None if spec.mixer is None else find_mixer(spec.mixer, mixers)
     network = None
+    if spec.n_layers > len(tensors):  # before as many are built
+        raise ModelFileError(f"the weights do not fit the configuration: it says n_layers={spec.n_layers}")
     with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and thrown away
-        _check_tensors(_expected_shapes(spec, mixer, config["n_covariates"]), tensors)
+        check_tensors(tensors, _expected(spec, mixer, config["n_covariates"]), "the weights")
         if mixer is not None:
             network = spec.build_network(mixer, config["n_covariates"])
+    refuse_nan(tensors, "the weights")
     if network is not None:
         network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
         network.eval().requires_grad_(False)
@@ -96,30 +100,19 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
     )
 
 
-def _expected_shapes(spec: ModelSpec, mixer: type[Mixer] | None, n_covariates: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {
-        "covariates.mean": (len(spec.covariates),),
-        "covariates.deviation": (len(spec.covariates),),
-    }
+def _expected(spec: ModelSpec, mixer: type[Mixer] | None, n_covariates: int) -> dict[str, Expected]:
+    vector = Expected((len(spec.covariates),), torch.float64)
+    expected = {"covariates.mean": vector, "covariates.deviation": vector}
     if spec.base == "ridge":
-        shapes["base.weights"] = (spec.lags, spec.horizon)
+        expected["base.weights"] = Expected((spec.lags, spec.horizon), torch.float64)
     if mixer is None:
-        shapes["calibration.residuals"] = (spec.horizon, len(spec.levels))
+        expected["calibration.residuals"] = Expected((spec.horizon, len(spec.levels)), torch.float64)
     else:
-        shapes["calibration.factors"] = (spec.horizon,)
+        expected["calibration.factors"] = Expected((spec.horizon,), torch.float64)
         with torch.device("meta"):  # shapes without memory
             network = spec.build_network(mixer, n_covariates)
-        shapes |= {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    return shapes
-
-
-def _check_tensors(expected: dict[str, tuple[int, ...]], tensors: dict[str, Tensor]) -> None:
-    if expected.keys() != tensors.keys():
-        missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-        raise ModelFileError(f"the weights do not fit the configuration: missing {missing[:3]}, unknown {unknown[:3]}")
-    for name, shape in expected.items():
-        if tuple(tensors[name].shape) != shape:
-            raise ModelFileError(f"{name} has shape {tuple(tensors[name].shape)}, the configuration says {shape}")
+        expected |= {f"network.{name}": Expected.of(tensor) for name, tensor in network.state_dict().items()}
+    return expected
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,13 +150,22 @@ def encode_known(known: Known) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
 
 
-def decode_known(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Known:
-    """The inverse of `encode_known`."""
-    timeline, kind = Timeline.from_json(config["timeline"]), kind_from_json(config["kind"])
-    values = tensors["values"].numpy()
-    if values.shape != (len(timeline), len(kind.names)):
-        raise ModelFileError(
-            f"the history has shape {values.shape}, the configuration says {(len(timeline), len(kind.names))}"
-        )
-    table = Table(values, kind.names, timeline, kind, tensors["inserted"].numpy())
-    return Known(table, tensors["x"].numpy())
+def decode_known(config: Mapping[str, Any], tensors: Mapping[str, Tensor], n_covariates: int) -> Known:
+    """The inverse of `encode_known`; `n_covariates` are the columns of X.
+
+    Raises
+    ------
+    ModelFileError
+        Tensors are missing, unknown, or of another shape or type than the configuration says.
+    """
+    kind, rows = kind_from_json(config["kind"]), config["timeline"]["rows"]
+    x = tensors.get("x", torch.empty(0, 0))
+    expected = {
+        "values": Expected((rows, len(kind.names)), torch.float64),
+        "inserted": Expected((rows,), torch.bool),
+        "x": Expected((max(rows, len(x)), n_covariates), torch.float64),  # X may go on beyond y
+    }
+    check_tensors(tensors, expected, "the data")
+    timeline = Timeline.from_json(config["timeline"])
+    table = Table(tensors["values"].numpy(), kind.names, timeline, kind, tensors["inserted"].numpy())
+    return Known(table, x.numpy())

@@ -114,7 +114,9 @@ def _fit_before(forecaster: Forecaster, table: Table, y: Any, X: Any, cutoff: in
         begun = ~np.isnan(table.values[:cutoff]).all(axis=0)
         if begun.any():
             past = past.loc[:, begun]  # series that begin later are forecast as unseen ones
-    return clone(forecaster).fit(past, past_x, freq=table.timeline.freq)
+    # the folder of the checkpoints belongs to the forecaster's own fit
+    training = replace(forecaster.training, checkpoint_dir=None)
+    return clone(forecaster).set_params(training=training).fit(past, past_x, freq=table.timeline.freq)
 
 
 def _before(data: Any, table: Table, cutoff: int) -> Any:

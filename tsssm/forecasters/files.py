@@ -22,18 +22,22 @@ from tsssm.forecasters.encoding import (
     encode_model,
     encode_params,
 )
-from tsssm.forecasters.folders import replaced_folder, saved_folder
+from tsssm.forecasters.expected_tensors import Expected, check_tensors
+from tsssm.forecasters.folders import read_saved, replaced_folder
 from tsssm.forecasters.tensor_file import read_tensors, write_tensors
 from tsssm.forecasters.written_file import write_bytes
 from tsssm.mixers import Mixer
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
+    from tsssm.forecasters.model import Model
     from tsssm.forecasters.stream import Stream
 
 __all__ = ["load", "save_forecaster", "save_stream"]
 
 _WEIGHTS, _HISTORY, _STATE, _CARD = "weights.safetensors", "history.safetensors", "state.safetensors", "README.md"
+_CLASSES = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "TransformerForecaster")
+_UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bool) -> None:
@@ -43,7 +47,7 @@ def save_forecaster(forecaster: Forecaster, path: str | PathLike, *, history: bo
     model_config, weights = encode_model(forecaster.model_)
     config = {
         "kind": "forecaster",
-        "class": type(forecaster).__name__,
+        "class": _class_name(forecaster),
         "params": encode_params(forecaster.get_params(deep=False)),
         "model": model_config,
         "training_curve": forecaster.history_.to_dict(orient="list"),
@@ -109,18 +113,24 @@ def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
     >>> bool((again.predict() == model.predict()).all())
     True
     """
-    folder, mixers = saved_folder(path), tuple(mixers)
-    if folder is None:
-        raise ModelFileError(f"there is no folder {Path(path).absolute()}")
+    own = tuple(mixers)
+    return read_saved(path, lambda folder: _load(folder, own))
+
+
+def _load(folder: Path, mixers: tuple) -> Any:
     config = read_config(folder)
-    files = {name: read_tensors(folder / name, digest) for name, digest in _section(config, "files", folder).items()}
+    files = {name: read_tensors(folder / name, digest) for name, digest in _digests(config, folder).items()}
     try:
-        decode = _load_forecaster if config["kind"] == "forecaster" else _load_stream
+        decode = {"forecaster": _load_forecaster, "stream": _load_stream}[config["kind"]]
         return decode(config, files, mixers)
-    except (ConfigError, ModelFileError):
+    except ConfigError:  # a mixer of the user's own that `load` was not given
         raise
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise ModelFileError(f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}") from error
+    except ModelFileError as error:
+        raise ModelFileError(f"{folder}: {error}") from error
+    except _UNREADABLE as error:
+        raise ModelFileError(
+            f"{folder / CONFIG} is damaged: {type(error).__name__}: {error}. Restore it, or save the model again."
+        ) from error
 
 
 def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: tuple) -> Forecaster:
@@ -132,36 +142,52 @@ def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: 
     forecaster.resumed_from_step_ = None
     forecaster.validation_ = pd.DataFrame.from_dict(config["validation"], orient="index", columns=["mae", "mase"])
     forecaster.notes_ = config["notes"]
-    forecaster._last_row = Timeline.from_json(config["training_end"])
+    forecaster._last_row = _short_timeline(config["training_end"])
     forecaster.training_end_ = forecaster._last_row.index[-1]
     network = forecaster.model_.network
     forecaster.n_parameters_ = 0 if network is None else sum(p.numel() for p in network.parameters())
-    forecaster._known = decode_known(config["known"], files[_HISTORY]) if "known" in config else None
+    forecaster._known = None
+    if "known" in config:
+        forecaster._known = decode_known(config["known"], files[_HISTORY], len(forecaster.model_.spec.covariates))
     return forecaster
 
 
 def _load_stream(config: dict, files: dict[str, dict[str, Tensor]], mixers: tuple) -> Stream:
-    from tsssm.forecasters.stream import Stream
+    from tsssm.forecasters.stream import Stream, check_refresh
     from tsssm.forecasters.stream_state import StreamState
 
     model = decode_model(config["model"], files[_WEIGHTS], mixers)
     names = tuple(label_from_json(name) for name in config["names"])
     settings = {**config["settings"], "quantiles": tuple(config["settings"]["quantiles"])}
-    cold = StreamState.cold(model, names, config["n_covariates"], settings["refresh"])
     tensors = files[_STATE]
-    for name, tensor in cold.tensors():
-        if name not in tensors or tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
-            raise ModelFileError(f"the stream's state lacks {name!r} of shape {tuple(tensor.shape)}, {tensor.dtype}")
+    _check_sizes(tensors, model, len(names), config["n_covariates"])
+    try:
+        check_refresh(settings["refresh"], model)
+    except ConfigError as error:
+        raise ModelFileError(f"the configuration is damaged: {error}") from error
+    cold = StreamState.cold(model, names, config["n_covariates"], settings["refresh"])
+    check_tensors(tensors, {name: Expected.of(tensor) for name, tensor in cold.tensors()}, "the state")
     state = cold.with_tensors(tensors, config["rows"])
-    timeline = Timeline.from_json(config["timeline"])
+    timeline = _short_timeline(config["timeline"])
     if not config["started"]:
         timeline = timeline.slice(len(timeline), None)
-    stream = Stream(model, state, timeline, kind_from_json(config["output"]), settings)
-    if (
-        config["wall"] is not None and stream._clock is not None
-    ):  # the usual time of day of a row that a clock change moved
+    kind = kind_from_json(config["output"])
+    if kind.names != names:
+        raise ModelFileError(f"the series are {names[:3]}, the forecasts' {kind.names[:3]}. Save the stream again.")
+    stream = Stream(model, state, timeline, kind, settings)
+    if config["wall"] is not None and stream._clock is not None:  # a change of clocks had moved the last row
         stream._clock = replace(stream._clock, wall=pd.Timestamp(config["wall"]))
     return stream
+
+
+def _check_sizes(state: dict[str, Tensor], model: Model, n_series: int, n_covariates: int) -> None:
+    """Before a state of the sizes that the configuration says is built: it could be larger than any memory."""
+    (patch, columns), (series, kept) = state["covariates"].shape, state["values"].shape
+    if (patch, columns, series) != (model.spec.patch_length, n_covariates, n_series) or kept < model.lags:
+        raise ModelFileError(
+            f"the state is of {series} series, patches of {patch}, {columns} covariates and {kept} values, the "
+            "configuration says otherwise. Restore the folder, or save the stream again."
+        )
 
 
 def _write(folder: Path, config: dict[str, Any], files: dict[str, dict[str, Tensor]]) -> None:
@@ -171,20 +197,39 @@ def _write(folder: Path, config: dict[str, Any], files: dict[str, dict[str, Tens
     write_config(folder, {"written_by": __version__, "files": digests} | config)
 
 
-def _section(config: dict, name: str, folder: Path) -> dict:
-    section = config.get(name)
-    if not isinstance(section, dict) or any(Path(file).name != file for file in section):
-        raise ModelFileError(f"{folder / CONFIG} is damaged: no proper {name!r}")
-    return section
+def _digests(config: dict, folder: Path) -> dict[str, str]:
+    """By the names of files, which are a closed list: none leads out of the folder."""
+    files = config.get("files")
+    if not isinstance(files, dict) or not files.keys() <= {_WEIGHTS, _HISTORY, _STATE}:
+        raise ModelFileError(f"{folder / CONFIG} is damaged: its files are {files!r:.200}. Save the model again.")
+    return files
 
 
 def _forecaster_class(name: str) -> type[Forecaster]:
     from tsssm import forecasters
 
-    known = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "TransformerForecaster")
-    if name not in known:
-        raise ModelFileError(f"the saved class is {name!r}; this tsssm loads {', '.join(known)}")
+    if name not in _CLASSES:
+        raise ModelFileError(f"the saved class is {name!r}; this tsssm loads {', '.join(_CLASSES)}")
     return getattr(forecasters, name)
+
+
+def _class_name(forecaster: Forecaster) -> str:
+    from tsssm import forecasters
+
+    name = type(forecaster).__name__
+    if type(forecaster) is not getattr(forecasters, name, None):
+        raise ModelFileError(
+            f"a {name} cannot be saved, for only {', '.join(_CLASSES)} can be loaded. Fit one of these; a mixer of "
+            "your own can be given to load."
+        )
+    return name
+
+
+def _short_timeline(plain: dict[str, Any]) -> Timeline:
+    """A time axis of one row or none: a larger one would be built before it is used."""
+    if plain["rows"] not in (0, 1):
+        raise ModelFileError(f"the configuration has a last row that is {plain['rows']!r} rows long")
+    return Timeline.from_json(plain)
 
 
 def _clock_timeline(stream: Stream) -> Timeline:

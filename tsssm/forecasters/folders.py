@@ -11,15 +11,19 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tsssm.errors import ModelFileError
 from tsssm.forecasters.config_file import read_config
 
-__all__ = ["replaced_folder", "saved_folder"]
+__all__ = ["read_saved", "replaced_folder", "saved_folder"]
 
 _ABANDONED = 24 * 3600.0  # seconds after which a half-written folder is one that a killed process left
+_TRIES = 5  # readings of a folder that others replace meanwhile
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -37,7 +41,7 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[Path]:
     _refuse_foreign(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
-    new = Path(tempfile.mkdtemp(prefix=_new_prefix(target), dir=target.parent))
+    new = _make_beside(target)
     try:
         yield new
         _flush_folder(new)
@@ -54,7 +58,29 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[Path]:
 def saved_folder(path: str | os.PathLike) -> Path | None:
     """Where the model saved at `path` lies: there, or beside it if a save was cut off between its two moves."""
     target = Path(path).resolve()
-    return next((folder for folder in (target, _previous(target)) if folder.is_dir()), None)
+    places = (target, _previous(target), target)  # a successor may come between the first two looks
+    return next((folder for folder in places if folder.is_dir()), None)
+
+
+def read_saved(path: str | os.PathLike, read: Callable[[Path], T]) -> T:
+    """Read the folder of the model saved at `path`; anew where another process replaces it meanwhile.
+
+    Raises
+    ------
+    ModelFileError
+        There is none; and what `read` raises of a folder that stays the same.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        folder = saved_folder(path)
+        if folder is None:
+            break
+        seen = _identity(folder)
+        try:
+            return read(folder)
+        except ModelFileError:
+            if not tries_left or _identity(folder) == seen:
+                raise
+    raise ModelFileError(f"there is no folder {Path(path).absolute()}. Give the folder that save wrote.")
 
 
 def _move_into_place(new: Path, target: Path) -> None:
@@ -71,6 +97,23 @@ def _move_into_place(new: Path, target: Path) -> None:
         os.replace(new, target)
     _flush_folder(target.parent)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def _make_beside(target: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=_new_prefix(target), dir=target.parent))
+    except OSError as error:
+        error.filename = str(target)
+        raise
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tells a folder from its successor at the same place; None once it is gone."""
+    try:
+        stat = folder.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _previous(target: Path) -> Path:

@@ -103,7 +103,7 @@ class Forecaster(BaseEstimator):
         Training curve: step, loss, learning_rate.
     schedules_ : DataFrame
         Schedules that the validation part has judged: learning_rate, steps, error (MASE of the better of the network
-        and the mean).
+        and the mean). The first is kept unless another is lower by more than one standard error of the difference.
     resumed_from_step_ : int or None
         Step of the checkpoint that training went on from.
     validation_ : DataFrame

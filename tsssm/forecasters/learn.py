@@ -16,7 +16,7 @@ import torch
 from tsssm.data import WindowSource
 from tsssm.errors import ConfigError
 from tsssm.forecasters.model import Model
-from tsssm.forecasters.validation import FitData, forecast_error, has_validation
+from tsssm.forecasters.validation import FitData, forecast_judgement, has_validation
 from tsssm.mixers import Mixer
 from tsssm.network import ForecastNetwork
 from tsssm.training import Schedule
@@ -62,7 +62,8 @@ def learn(model: Model, mixer: type[Mixer], data: FitData, settings: dict[str, A
     Raises
     ------
     ConfigError
-        Training diverged, or `checkpoint_dir` holds the checkpoints of another training.
+        Training diverged, `validate_every` is given without a validation part, or `checkpoint_dir` is a file or holds
+        the checkpoints of another training.
     """
     # the random state and Lightning's log levels belong to the process: fits of several threads take turns
     with _turn, torch.inference_mode(False), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
@@ -103,9 +104,9 @@ def _task(model: Model, network: ForecastNetwork, data: FitData, settings: dict[
         spec.levels,
         source,
         batch_size=settings["batch_size"],
-        seed=settings["random_state"],
+        seed=int(settings["random_state"]),  # numpy's integers overflow where a step's seed is made of it
         settings=training,
-        judge=lambda candidate: forecast_error(replace(model, network=candidate), data),
+        judge=lambda candidate: forecast_judgement(replace(model, network=candidate), data),
         checkpoints=checkpoints,
         device=settings["device"],
         verbose=settings["verbose"],
@@ -118,6 +119,11 @@ def _train(task: TrainingTask, settings: dict[str, Any], validated: bool) -> Lea
 
     steps, rate, warmup = settings["max_steps"], settings["learning_rate"], settings["training"].warmup
     tried: Sequence[Candidate] = ()
+    if task.settings.validate_every is not None and not validated:
+        raise ConfigError(
+            f"validate_every={task.settings.validate_every}, but there is no validation part, or nothing is observed "
+            "in it. Raise validation_size, pass more data, or leave validate_every out."
+        )
     if steps == "auto" and validated:
         rates = RATES if rate == "auto" else (rate,)
         found = search_schedule(task, rates, LENGTHS, warmup=warmup, seconds=settings["time_budget"])
@@ -137,7 +143,11 @@ def _digest(model: Model, data: FitData, settings: dict[str, Any]) -> str:
     training = settings["training"]
     decisive = {name: settings[name] for name in ("batch_size", "max_steps", "learning_rate", "random_state")}
     decisive |= {name: getattr(training, name) for name in ("weight_decay", "warmup", "gradient_clip", "precision")}
-    digest = hashlib.sha256(json.dumps([model.spec.to_json(), decisive], sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json.dumps([model.spec.to_json(), decisive], sort_keys=True, default=_plain).encode())
     for values in (data.panel.values, data.panel.covariates, data.panel.offsets, data.train_lengths):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)

@@ -34,8 +34,10 @@ def read_tensors(file: Path, digest: str) -> dict[str, Tensor]:
     data = read_bytes(file)
     seen = hashlib.sha256(data).hexdigest()
     if seen != digest:
-        raise ModelFileError(f"{file} is damaged: its sha256 is {seen}, config.json says {digest}. Restore it.")
+        raise ModelFileError(
+            f"{file} is damaged: its sha256 is {seen}, config.json says {digest}. Restore it, or save the model again."
+        )
     try:
         return load(data)
     except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
-        raise ModelFileError(f"{file} is damaged: {type(error).__name__}: {error}") from error
+        raise ModelFileError(f"{file} is damaged: {error}. Restore it, or save the model again.") from error

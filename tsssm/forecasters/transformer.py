@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tsssm.errors import ConfigError
 from tsssm.forecasters.forecaster import Forecaster
 from tsssm.forecasters.matching import matched_sizes
 
@@ -56,7 +57,9 @@ class TransformerForecaster(Forecaster):
         Raises
         ------
         ConfigError
-            The model has no network, or one so small that no transformer has as few parameters.
+            The model has no network, or one so small that no transformer has as few parameters; or it is no forecaster.
         """
+        if not isinstance(model, Forecaster):
+            raise ConfigError(f"matched_to takes a forecaster, fitted or not; got {model!r}")
         settings = model.get_params(deep=False) | {"mixer": None} | matched_sizes(model)
         return cls(**settings)

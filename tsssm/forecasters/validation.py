@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,10 +11,11 @@ from tsssm.data import Panel
 from tsssm.forecasters.calibration import Calibration, fit_factors, fit_residuals
 from tsssm.forecasters.forecast import Forecasts, forecast_chunks
 from tsssm.forecasters.model import Model, Track
+from tsssm.forecasters.part_errors import PartErrors
 from tsssm.linear import Cutoffs, training_cutoffs, validation_cutoffs
-from tsssm.metrics import seasonal_scale
+from tsssm.training.judgement import Judgement
 
-__all__ = ["FitData", "Validated", "best_share", "forecast_error", "has_validation", "validate"]
+__all__ = ["FitData", "Validated", "best_share", "forecast_judgement", "has_validation", "validate"]
 
 Report = Callable[[slice, np.ndarray, Forecasts], None]  # sees each chunk of targets and forecasts
 _MAX_VALUES = 40_000_000  # cutoffs times steps times levels; beyond, cutoffs are thinned
@@ -51,9 +51,9 @@ def validate(model: Model, data: FitData) -> Validated:
     panel, spec = data.panel, model.spec
     if has_validation(data):
         cutoffs, target = _validation_targets(model, data, _MAX_VALUES, _MAX_PASSES)
-        parts = _PartErrors(data, cutoffs)
+        parts = _part_errors(model, data, cutoffs)
         calibration = _calibrate(model, data, cutoffs, target, parts.add)
-        return Validated(calibration, parts.report(spec.season_length))
+        return Validated(calibration, parts.report())
     note = (
         "no series is long enough to spare a validation part, or nothing is observed in it: intervals are not "
         "calibrated on unseen data and no error is reported"
@@ -76,7 +76,10 @@ def _validation_targets(model: Model, data: FitData, max_values: int, max_passes
     limit = _limit(model, max_values)
     cutoffs = validation_cutoffs(panel.lengths, data.train_lengths, spec.horizon, limit, spec.patch_length)
     if model.network is not None:
-        cutoffs = cutoffs.of_few_phases(spec.patch_length, max_passes)
+        few = cutoffs.of_few_phases(spec.patch_length, max_passes)
+        target = _targets(panel, few, spec.horizon, data.train_lengths, panel.lengths)
+        if np.isfinite(target).any():  # else what little is observed lies at other phases
+            return few, target
     return cutoffs, _targets(panel, cutoffs, spec.horizon, data.train_lengths, panel.lengths)
 
 
@@ -85,31 +88,35 @@ def _limit(model: Model, max_values: int) -> int:
     return max(64, max_values // (model.spec.horizon * len(model.spec.levels)))
 
 
-def forecast_error(model: Model, data: FitData) -> float:
-    """Error of the forecast on the validation part, to compare fits by; of its shares, the best counts.
+def forecast_judgement(model: Model, data: FitData) -> Judgement:
+    """What the validation part says of a forecast, to compare fits by; of its shares, the best counts.
 
     MASE, or where no series has a seasonal naive error, MAE.
     """
-    return min(error for part, error in _errors_by_part(model, data).items() if part != "base" or model.network is None)
+    judgements = _judgements_by_part(model, data)
+    return min((judgements[part] for part in judgements if part != "base"), key=lambda one: one.error)
 
 
 def best_share(model: Model, data: FitData) -> float:
     """The network's share in the forecast that the validation part prefers: half, all or nothing."""
     if model.base is None or not has_validation(data):
         return 0.5
-    errors = _errors_by_part(model, data)
+    judgements = _judgements_by_part(model, data)
     shares = {"both": 0.5, "network": 1.0, "base": 0.0}
-    return shares[min(shares, key=lambda part: errors[part])]
+    return shares[min(shares, key=lambda part: judgements[part].error)]
 
 
-def _errors_by_part(model: Model, data: FitData) -> dict[str, float]:
+def _judgements_by_part(model: Model, data: FitData) -> dict[str, Judgement]:
     """MASE (else MAE) of base, network and both at a share of the cutoffs."""
     cutoffs, target = _validation_targets(model, data, _MAX_VALUES_OF_CHOICE, _MAX_PASSES_OF_CHOICE)
-    model, parts = replace(model, calibration=_untouched(model)), _PartErrors(data, cutoffs)
+    model, parts = replace(model, calibration=_untouched(model)), _part_errors(model, data, cutoffs)
     for chunk, forecasts in forecast_chunks(model, data.panel, data.track, cutoffs):
         parts.add(chunk, target[chunk], forecasts)
-    report = parts.report(model.spec.season_length)
-    return {part: errors["mae"] if math.isnan(errors["mase"]) else errors["mase"] for part, errors in report.items()}
+    return parts.judgements()
+
+
+def _part_errors(model: Model, data: FitData, cutoffs: Cutoffs) -> PartErrors:
+    return PartErrors(data.panel, data.train_lengths, cutoffs, model.spec.horizon, model.spec.season_length)
 
 
 def _untouched(model: Model) -> Calibration:
@@ -148,38 +155,3 @@ def _targets(panel: Panel, cutoffs: Cutoffs, horizon: int, first: np.ndarray, la
     positions = cutoffs.ends[:, None] + np.arange(horizon)
     inside = (positions >= first[cutoffs.series][:, None]) & (positions < last[cutoffs.series][:, None])
     return np.where(inside, targets, np.nan)
-
-
-class _PartErrors:
-    """Absolute errors of base, network and their mean, summed by series."""
-
-    def __init__(self, data: FitData, cutoffs: Cutoffs):
-        self.data, self.cutoffs = data, cutoffs
-        self.total: dict[str, np.ndarray] = {}
-        self.count = np.zeros(data.panel.n_series)
-
-    def add(self, chunk: slice, target: np.ndarray, forecasts: Forecasts) -> None:
-        series = self.cutoffs.series[chunk]
-        np.add.at(self.count, series, (~np.isnan(target)).sum(axis=1))
-        for name, point in (("base", forecasts.base), ("network", forecasts.network), ("both", forecasts.point)):
-            if point is not None:
-                total = self.total.setdefault(name, np.zeros(len(self.count)))
-                np.add.at(total, series, np.nansum(np.abs(target - point), axis=1))
-
-    def report(self, season: int) -> dict[str, dict[str, float]]:
-        """Mean absolute error over all targets, and scaled by each series' seasonal naive error in training."""
-        panel, lengths = self.data.panel, self.data.train_lengths
-        naive = np.array([_naive_scale(panel.series(i)[: lengths[i]], season) for i in range(panel.n_series)])
-        seen = self.count > 0
-        report = {}
-        for name, total in self.total.items():
-            scaled = total[seen] / self.count[seen] / naive[seen]
-            scaled = scaled[np.isfinite(scaled)]
-            mase = float(scaled.mean()) if len(scaled) else math.nan
-            report[name] = {"mae": float(total.sum() / self.count.sum()), "mase": mase}
-        return report
-
-
-def _naive_scale(values: np.ndarray, season: int) -> float:
-    scale = float(seasonal_scale(values, season)) if len(values) > season else math.nan
-    return scale or math.nan  # a series that repeats its season exactly has no scaled error

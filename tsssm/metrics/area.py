@@ -35,12 +35,15 @@ def area_weights(latitude: ArrayLike) -> NDArray[np.float64]:
     >>> area_weights([60.0, 0.0, -60.0])
     array([0.75, 1.5 , 0.75])
     """
-    centres = np.asarray(latitude, dtype=np.float64)
+    try:
+        centres = np.asarray(latitude, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"latitude must be a list of degrees from -90 to 90, not {latitude!r}.") from None
     if centres.ndim != 1 or not len(centres) or not np.all(np.abs(centres) <= 90.0):
         raise DataError(f"latitude must be a list of degrees from -90 to 90, not {latitude!r}.")
     steps = np.diff(centres)
     if len(steps) and not (np.all(steps > 0) or np.all(steps < 0)):
-        row = int(np.argmax(np.sign(steps) != np.sign(steps[0]))) + 1
+        row = int(np.argmax((np.sign(steps) != np.sign(steps[0])) | (steps == 0))) + 1
         raise DataError(f"latitude must ascend or descend; {centres[row]} comes after {centres[row - 1]}. Sort it.")
     if len(centres) == 1:
         return np.ones(1)

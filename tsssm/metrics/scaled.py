@@ -10,6 +10,8 @@ from tsssm.metrics.scored_mean import Axis, Score, as_number, as_pair, scored_me
 
 __all__ = ["mase", "rmsse", "seasonal_scale"]
 
+_ROUNDING = 1e-9  # of the values' range: a smaller seasonal error is none
+
 
 def seasonal_scale(insample: ArrayLike, season_length: int, power: int = 1) -> Score:
     """Error of the seasonal naive forecast inside the training data, the scale of `mase` and `rmsse`.
@@ -29,7 +31,8 @@ def seasonal_scale(insample: ArrayLike, season_length: int, power: int = 1) -> S
     Returns
     -------
     float or array
-        One scale a series, in the units of the data; NaN where no pair is observed.
+        One scale a series, in the units of the data; NaN where no pair is observed, 0 of a series that repeats its
+        season but for the rounding of its values.
 
     Raises
     ------
@@ -54,7 +57,9 @@ def seasonal_scale(insample: ArrayLike, season_length: int, power: int = 1) -> S
     values = np.atleast_1d(np.asarray(insample, dtype=np.float64))
     seasonal_errors = np.abs(values[season_length:] - values[:-season_length])
     mean = scored_mean(seasonal_errors**power, ~np.isnan(seasonal_errors), axis=0)
-    return mean if power == 1 else as_number(np.sqrt(mean))
+    scale = np.asarray(mean if power == 1 else np.sqrt(mean))
+    largest, smallest = np.fmax.reduce(values, initial=-np.inf), np.fmin.reduce(values, initial=np.inf)
+    return as_number(np.where(scale <= _ROUNDING * (largest - smallest), 0.0, scale))
 
 
 def mase(actual: ArrayLike, point: ArrayLike, scale: ArrayLike, axis: Axis = None) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
@@ -177,6 +178,9 @@ class Attention(Mixer):
 
 
 def _check(d_model: int, n_heads: int, window: int, rotary_base: float) -> None:
+    for name, value in (("n_heads", n_heads), ("window", window)):
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ConfigError(f"attention needs an integer for {name}; got {name}={value!r}")
     if n_heads < 1 or d_model % n_heads or (d_model // n_heads) % 2:
         raise ConfigError(
             f"attention needs heads of an even size: d_model={d_model} over n_heads={n_heads} is no even number of "
@@ -184,7 +188,7 @@ def _check(d_model: int, n_heads: int, window: int, rotary_base: float) -> None:
         )
     if window < 1:
         raise ConfigError(f"attention needs a window of at least 1 token, itself; got window={window}")
-    if not rotary_base > 1:
+    if not 1 < rotary_base < math.inf:
         raise ConfigError(f"rotary_base must be a number above 1; got {rotary_base!r}")
 
 

@@ -44,11 +44,10 @@ class QuantileHead(nn.Module):
         super().__init__()
         self.horizon, self.n_covariates = horizon, n_covariates
         self.n_levels, self.median = len(levels), list(levels).index(0.5)
-        self.steps = nn.Linear(d_model, horizon * self.n_levels)
+        self.steps = nn.Linear(d_model, self.n_levels * horizon)  # level by level: few long rows, not many short ones
         nn.init.zeros_(self.steps.weight)
-        bias = _normal_increments(levels).expand(horizon, -1)
         with torch.no_grad():
-            self.steps.bias.copy_(bias.reshape(-1))
+            self.steps.bias.copy_(_normal_increments(levels).repeat_interleave(horizon))
         if n_covariates:
             self.responses = nn.Sequential(nn.Linear(n_covariates, 32), nn.GELU(), nn.Linear(32, _RANK))
             self.mixing = nn.Linear(d_model, _RANK * self.n_levels)
@@ -72,13 +71,16 @@ class QuantileHead(nn.Module):
         -------
         Tensor, (..., horizon, n_levels)
         """
-        raw = self.steps(hidden).unflatten(-1, (self.horizon, self.n_levels))
+        raw = self.steps(hidden).unflatten(-1, (self.n_levels, self.horizon))
         if responses is not None:
-            raw = raw + responses @ self.mixing(hidden).unflatten(-1, (_RANK, self.n_levels))
-        median = raw[..., self.median : self.median + 1]
-        above = median + softplus(raw[..., self.median + 1 :]).cumsum(-1)
-        below = median - softplus(raw[..., : self.median]).flip(-1).cumsum(-1).flip(-1)
-        return torch.cat([below, median, above], dim=-1)
+            mixing = self.mixing(hidden).unflatten(-1, (_RANK, self.n_levels))
+            raw = raw + mixing.transpose(-1, -2) @ responses.transpose(-1, -2)
+        quantiles = list(raw.unbind(-2))  # each (..., horizon)
+        for level in range(self.median + 1, self.n_levels):
+            quantiles[level] = quantiles[level - 1] + softplus(quantiles[level])
+        for level in reversed(range(self.median)):
+            quantiles[level] = quantiles[level + 1] - softplus(quantiles[level])
+        return torch.stack(quantiles).movedim(0, -1)
 
 
 def _normal_increments(levels: Sequence[float]) -> Tensor:

@@ -52,7 +52,8 @@ def plot_errors_by_lead(
     for number, column in enumerate(errors.columns):
         colour, line, width = _STYLES[number % len(_STYLES)]
         ax.plot(x, errors[column].to_numpy(), color=colour, linestyle=line, linewidth=width, label=str(column))
-    ax.set_ylim(bottom=0.0)
+    if not (errors.to_numpy(dtype=float) < 0.0).any():  # a bias may lie below
+        ax.set_ylim(bottom=0.0)
     ax.margins(x=0.01)
     ax.set_xlabel(text)
     if text == "lead time (hours)":

@@ -50,7 +50,7 @@ def plot_map(
     Raises
     ------
     DataError
-        The field has other than two dimensions.
+        The field is no DataArray, or has other than two dimensions.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def plot_map(
         x, y, ordered.to_numpy(), vmin=low, vmax=high, cmap=colours, shading="nearest", rasterized=True
     )
     ax.set_facecolor(RULE)
-    if field[up].attrs.get("units", "").startswith("degree") or up in ("latitude", "lat"):
+    if str(field[up].attrs.get("units", "")).startswith("degree") or up in ("latitude", "lat"):
         ax.set_aspect(1.0 / max(np.cos(np.deg2rad(float(np.mean(y)))), 0.1))
     ax.set_xlabel(_axis_text(field, across))
     ax.set_ylabel(_axis_text(field, up))
@@ -85,6 +85,10 @@ def plot_map(
 
 
 def _axes_of(field: Any) -> tuple[str, str]:
+    if type(field).__name__ != "DataArray":
+        raise DataError(
+            f"a map is drawn of a DataArray, such as one variable of a Dataset; got a {type(field).__name__}"
+        )
     if field.ndim != 2:
         raise DataError(
             f"a map needs two dimensions; the field has {dict(field.sizes)}. Select one of the others: .isel()."

@@ -72,7 +72,7 @@ def plot_trials(
                 clip_on=False,
             )
     ax.set_xlabel("trial")
-    ax.set_ylabel(f"{metric} on the validation part" if metric in ("mase", "mae") else metric)
+    ax.set_ylabel(f"{metric.upper()} on the validation part" if metric in ("mase", "mae") else metric)
     format_time_axis(ax, pd.Index(trials.index))
     legend_above(ax, title)
     return ax

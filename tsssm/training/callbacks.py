@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 
 from tsssm.network import ForecastNetwork
 from tsssm.progress import Progress
+from tsssm.training.judgement import Judgement
 
 __all__ = ["History", "TimeBudget", "Validation"]
 
@@ -77,11 +78,11 @@ class TimeBudget(Callback):
 class Validation(Callback):
     """Judge the network every `every` steps, for callbacks that stop or prune by ``validation_loss``.
 
-    The judge sees a copy on the CPU, in evaluation mode; what it says is `trainer.callback_metrics["validation_loss"]`
+    The judge sees a copy on the CPU, in evaluation mode; the error is `trainer.callback_metrics["validation_loss"]`
     when the other callbacks' `on_validation_end` runs.
     """
 
-    def __init__(self, every: int, judge: Callable[[ForecastNetwork], float]):
+    def __init__(self, every: int, judge: Callable[[ForecastNetwork], Judgement]):
         self.every, self.judge = every, judge
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module, outputs, batch, batch_index: int) -> None:
@@ -90,6 +91,6 @@ class Validation(Callback):
             return
         network = copy.deepcopy(module.network).cpu().eval()
         with torch.no_grad():
-            trainer.callback_metrics["validation_loss"] = torch.tensor(self.judge(network))
+            trainer.callback_metrics["validation_loss"] = torch.tensor(self.judge(network).error)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_validation_end(trainer, module)

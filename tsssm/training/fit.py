@@ -17,6 +17,7 @@ from tsssm.training.callbacks import History, TimeBudget, Validation
 from tsssm.training.checkpoints import Checkpoints
 from tsssm.training.datamodule import WindowDataModule
 from tsssm.training.interrupt import Interrupt
+from tsssm.training.judgement import Judgement
 from tsssm.training.keeper import Keeper
 from tsssm.training.module import ForecastModule
 from tsssm.training.quiet import quiet_lightning
@@ -41,7 +42,7 @@ class TrainingTask:
     batch_size, seed : int
     settings : Training
     judge : callable
-        The error of a network (on the CPU, in evaluation mode) on the validation part.
+        The `Judgement` of a network (on the CPU, in evaluation mode) by the validation part.
     checkpoints : Checkpoints or None
     device : str
         "auto", "cpu" or "cuda".
@@ -54,7 +55,7 @@ class TrainingTask:
     batch_size: int
     seed: int
     settings: Training
-    judge: Callable[[ForecastNetwork], float]
+    judge: Callable[[ForecastNetwork], Judgement]
     checkpoints: Checkpoints | None = None
     device: str = "auto"
     verbose: bool = True
@@ -72,11 +73,14 @@ class TrainingResult:
         Where the learning rate began to fall, if it stayed before.
     received : signal.Signals or None
         The signal that ended the training early.
+    taken : int
+        Steps taken now: those before a resume or a branch do not count.
     """
 
     state: TrainingState
     at_fall: TrainingState | None
     received: signal.Signals | None
+    taken: int
 
 
 def train_network(
@@ -108,7 +112,7 @@ def train_network(
         start = checkpoints.load(part) or start
     if start is not None and start.step >= schedule.length:
         network.eval().load_state_dict(start.weights)
-        return TrainingResult(start, Keeper.saved_at_fall(checkpoints, part), None)
+        return TrainingResult(start, Keeper.saved_at_fall(checkpoints, part), None, taken=0)
     module = ForecastModule(
         network, task.levels, schedule, weight_decay=task.settings.weight_decay, start=start, seed=task.seed
     )
@@ -130,7 +134,7 @@ def train_network(
     finally:
         progress.close()
         network.cpu().eval()
-    return TrainingResult(keeper.ended(network), keeper.at_fall, interrupt.received)
+    return TrainingResult(keeper.ended(network), keeper.at_fall, interrupt.received, trainer.global_step)
 
 
 def _trainer(task: TrainingTask, steps: int, callbacks: list[Callback]) -> lightning.Trainer:

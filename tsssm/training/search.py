@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from tsssm.training.fit import TrainingResult, TrainingTask, train_network
+from tsssm.training.judgement import Judgement
 from tsssm.training.schedule import Schedule
 from tsssm.training.state import TrainingState
 
@@ -28,7 +29,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The state that did best on the validation part, all schedules that were tried, and the signal that ended it."""
+    """The state that was chosen, all schedules that were tried, and the signal that ended the search."""
 
     state: TrainingState
     chosen: Candidate
@@ -44,10 +45,12 @@ def search_schedule(
     warmup: float = 0.05,
     seconds: float | None = None,
 ) -> SearchResult:
-    """Train along several schedules; the task's network ends with the weights that did best.
+    """Train along several schedules; the task's network ends with the weights of the one that was chosen.
 
-    Each rate is tried at the first length. The better one goes on: a longer schedule branches off where the shorter one
-    began to fall, so that no step at the high rate is taken twice, and the search ends at the first that is no better.
+    Each rate is tried at the first length, and the first is left only for one whose error is clearly lower
+    (`Judgement.clearly_lower_than`). The chosen one goes on: a longer schedule branches off where the shorter one began
+    to fall, so that no step at the high rate is taken twice, and the search ends at the first that is not clearly
+    better.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def search_schedule(
     warmup : float
         Share of the first length in which the rate rises.
     seconds : float, optional
-        The first schedule is shortened to what fits; no other is begun that would not end in time.
+        The first schedule that is trained is shortened to what fits; no other is begun that would not end in time.
 
     References
     ----------
@@ -69,26 +72,28 @@ def search_schedule(
     first = TrainingState.of(0, task.network, None, {})
     tried: list[_Tried] = []
 
+    def better(one: _Tried, other: _Tried) -> bool:
+        return one.judgement.clearly_lower_than(other.judgement)
+
     def attempt(rate: float, length: int, start: TrainingState) -> bool:
         """Train along one schedule; False if the search ends here."""
-        steps = length - start.step
-        if tried and not clock.affords(steps):
+        if tried and not clock.affords(length - start.step):
             return False
         schedule = Schedule(rate, length, rise, round((1.0 - FALL) * length))
         part = f"rate-{rate:g}.steps-{length}"
-        result = train_network(task, schedule, part=part, start=start, seconds=None if tried else seconds)
-        clock.took(steps)
-        error = task.judge(task.network) if result.state.is_finite() else math.inf
-        tried.append(_Tried(Candidate(rate, result.state.step, error), result))
+        result = train_network(task, schedule, part=part, start=start, seconds=clock.left())
+        clock.took(result.taken)
+        judgement = task.judge(task.network) if result.state.is_finite() else Judgement.of_failure()
+        tried.append(_Tried(Candidate(rate, result.state.step, judgement.error), judgement, result))
         return result.received is None and result.state.step == length
 
     goes_on = all(attempt(rate, lengths[0], first) for rate in rates)
-    best = min(tried, key=lambda one: one.candidate.error)
+    best = reduce(lambda kept, one: one if better(one, kept) else kept, tried)
     for length in lengths[1:]:
         if not goes_on or best.result.at_fall is None:
             break
         goes_on = attempt(best.candidate.learning_rate, length, best.result.at_fall)
-        if not tried[-1].candidate.error < best.candidate.error:
+        if not better(tried[-1], best):
             break
         best = tried[-1]
     task.network.load_state_dict(best.result.state.weights)
@@ -98,6 +103,7 @@ def search_schedule(
 @dataclass(frozen=True)
 class _Tried:
     candidate: Candidate
+    judgement: Judgement
     result: TrainingResult
 
 
@@ -110,8 +116,17 @@ class _Clock:
     def took(self, steps: int) -> None:
         self._steps += steps
 
+    def left(self) -> float | None:
+        """The seconds that bound a schedule of which nobody knows how long it takes: no step has been taken yet."""
+        if self.seconds is None or self._steps:
+            return None
+        return self.seconds - self._gone()
+
     def affords(self, steps: int) -> bool:
         if self.seconds is None:
             return True
-        gone = time.monotonic() - self._begin
-        return gone + gone / self._steps * steps <= self.seconds
+        per_step = self._gone() / self._steps if self._steps else 0.0
+        return self._gone() + per_step * steps <= self.seconds
+
+    def _gone(self) -> float:
+        return time.monotonic() - self._begin

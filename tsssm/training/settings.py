@@ -32,6 +32,7 @@ class Training:
         forecast on the validation part) as ``validation_loss``. It does not end training by itself.
     checkpoint_dir : path, optional
         Keep checkpoints here, and go on from them when the same fit (data, settings, random_state) is called again.
+        Clones that `backtest`, `compare` and `tune` fit keep none.
     checkpoint_every : int
         Steps from one checkpoint to the next.
     resume : str

@@ -7,7 +7,8 @@ from typing import Any
 from tsssm.data import Table, read_table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
-from tsssm.forecasters.lengths import choose_lengths, training_lengths
+from tsssm.forecasters.lengths import choose_lengths
+from tsssm.tuning.validation_part import rows_to_learn_from
 
 __all__ = ["default_space", "space_of_table"]
 
@@ -46,8 +47,8 @@ def default_space(model: Forecaster, y: Any, *, freq: Any = None) -> dict[str, A
     >>> y = pd.Series(range(1000), pd.date_range("2024-01-01", periods=1000, freq="h"), dtype=float)
     >>> for name, values in default_space(MambaForecaster(24), y).items():
     ...     print(name, values)
-    learning_rate (0.001, 0.01, 'log')
-    max_steps [300, 600, 1000, 1500]
+    learning_rate (0.001, 0.02, 'log')
+    max_steps (300, 1500, 'log')
     d_model [32, 64, 128]
     n_layers (1, 3)
     dropout (0.0, 0.4)
@@ -65,8 +66,8 @@ def space_of_table(model: Forecaster, table: Table) -> dict[str, Any]:
             f"forecaster with a network, or name what to search, such as space={{'patch_length': [12, 24, 48]}}."
         )
     space: dict[str, Any] = {
-        "learning_rate": (1e-3, 1e-2, "log"),
-        "max_steps": [300, 600, 1000, 1500],
+        "learning_rate": (1e-3, 2e-2, "log"),
+        "max_steps": (300, 1500, "log"),
         "d_model": [32, 64, 128],
         "n_layers": (1, 3),
         "dropout": (0.0, 0.4),
@@ -77,14 +78,9 @@ def space_of_table(model: Forecaster, table: Table) -> dict[str, Any]:
 
 def _contexts(model: Forecaster, table: Table) -> list[int]:
     """Context lengths, whole patches, that the longest series has room for."""
-    lengths = table.values.shape[0] - (~_unobserved(table)).argmax(axis=0)
-    train = training_lengths(lengths, int(model.horizon), model.validation_size, table.names)
+    train = rows_to_learn_from(model, table)
     longest = int(train.argmax())
     patch, _, _ = choose_lengths(
         int(train[longest]), table.timeline.frequency, model.patch_length, "auto", table.names[longest]
     )
     return [patch * tokens for tokens in CONTEXTS if patch * tokens <= train[longest]]
-
-
-def _unobserved(table: Table):
-    return table.values != table.values

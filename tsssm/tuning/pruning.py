@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import Trial
 
-__all__ = ["PARTS", "Report", "choose_pruner"]
+__all__ = ["Report", "median_rule"]
 
-PARTS = 5
-_STARTUP, _WARMUP = 5, 2
+PARTS = 5  # of a schedule: after each, the validation loss is told
+_BEGINS_AFTER_TRIALS, _BEGINS_AFTER_PARTS = 5, 2
 
 
-def choose_pruner(pruner: Any) -> BasePruner:
-    """Optuna's pruner: as given, none for None, and for "auto" the median rule, patiently.
+def median_rule() -> BasePruner:
+    """Prune what is worse than the median of the complete trials; from the sixth trial and the second fifth on."""
+    from optuna.pruners import MedianPruner
 
-    The median rule begins after five trials, and in a trial after two fifths of its schedule.
-
-    Raises
-    ------
-    ConfigError
-        It is no pruner.
-    """
-    from optuna.pruners import BasePruner, MedianPruner, NopPruner
-
-    from tsssm.errors import ConfigError
-
-    if pruner is None:
-        return NopPruner()
-    if isinstance(pruner, str) and pruner == "auto":
-        return MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP)
-    if not isinstance(pruner, BasePruner):
-        raise ConfigError(f'pruner must be "auto", None or an Optuna pruner; got {pruner!r}')
-    return pruner
+    return MedianPruner(n_startup_trials=_BEGINS_AFTER_TRIALS, n_warmup_steps=_BEGINS_AFTER_PARTS)
 
 
 class Report:
@@ -49,26 +33,24 @@ class Report:
     trial : Trial
     max_steps : int
         Length of the schedule.
-    may_prune : bool
-        False: tell, but go on whatever the pruner says.
 
     Attributes
     ----------
     every : int
         Training steps of a part, for `Training(validate_every=)`.
     pruned : bool
-        The pruner ended the trial.
+        The trial is to end.
     """
 
-    def __init__(self, trial: Trial, max_steps: int, *, may_prune: bool):
-        self.trial, self.may_prune = trial, may_prune
+    def __init__(self, trial: Trial, max_steps: int):
+        self.trial = trial
         self.every = max(1, max_steps // PARTS)
         self.pruned = False
 
     def __call__(self, step: int, loss: float) -> bool:
         """Whether to stop."""
         part = step // self.every
-        if step % self.every == 0 and part <= PARTS and math.isfinite(loss):
+        if part <= PARTS and math.isfinite(loss):
             self.trial.report(loss, part)
-            self.pruned = self.may_prune and part < PARTS and self.trial.should_prune()
+            self.pruned = part < PARTS and self.trial.should_prune()
         return self.pruned

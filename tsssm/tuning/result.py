@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tsssm.forecasters import Forecaster
+from tsssm.tuning.trials import STATES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,9 @@ class TuningResult:
     study : optuna.study.Study
         For Optuna's own tools.
     trials : DataFrame
-        One row a trial: state ("complete", "pruned", "failed", "interrupted", "running"), score, seconds, training
-        steps, the reason of a failure, and a column for each setting.
+        One row a trial: state, score, seconds, training steps, the reason of a failure, whether it is the model as
+        given, and a column for each setting. States are "complete", "pruned", "failed" and "unfinished": cut off by
+        Ctrl-C or the end of its process, or under way in another.
     metric : str
         Name of the score.
     interrupted : bool
@@ -47,9 +49,10 @@ class TuningResult:
     ['complete', 'complete']
     >>> print(result)
     TuningResult of MambaForecaster: 2 trials, 2 complete
-      best     mase ... (trial ...); as given: ... (trial 0)
-      settings learning_rate=...
-      time     ...
+      best      mase ... (trial ...)
+      as given  mase ... (trial 0)
+      settings  learning_rate=...
+      time      ... s of trials
     """
 
     best_model: Forecaster
@@ -61,18 +64,14 @@ class TuningResult:
 
     def summary(self) -> str:
         """The search in a few lines of text."""
-        complete = self.trials[self.trials["state"] == "complete"]
-        best = complete.index[int(complete["score"].to_numpy(float).argmin())]
         states = self.trials["state"].value_counts()
         counts = ", ".join(f"{states[state]} {state}" for state in STATES if state in states)
-        head = f"TuningResult of {type(self.best_model).__name__}: {len(self.trials)} trials, {counts}"
-        score = f"{self.metric} {complete['score'][best]:.4g} (trial {best})"
-        given = complete[complete["given"]]
-        if len(given):
-            score += f"; as given: {given['score'].iloc[0]:.4g} (trial {given.index[0]})"
-        settings = ", ".join(f"{name}={_short(value)}" for name, value in self.best_params.items()) or "as given"
-        seconds = f"{self.trials['seconds'].sum():.0f} s of trials"
-        lines = [head, f"  best     {score}", f"  settings {settings}", f"  time     {seconds}"]
+        lines = [f"TuningResult of {type(self.best_model).__name__}: {len(self.trials)} trials, {counts}"]
+        complete = self.trials[self.trials["state"] == "complete"]
+        lines.append(f"  best      {self._score(complete['score'].astype(float).idxmin())}")
+        lines += [f"  as given  {self._score(number)}" for number in complete.index[complete["given"]][:1]]
+        lines.append(f"  settings  {', '.join(f'{k}={_short(v)}' for k, v in self.best_params.items())}")
+        lines.append(f"  time      {self.trials['seconds'].sum():.0f} s of trials")
         return "\n".join([*lines, *(["  Ctrl-C ended the search early"] if self.interrupted else [])])
 
     __repr__ = summary
@@ -89,43 +88,8 @@ class TuningResult:
 
         return plot_trials(self.trials, metric=self.metric, ax=ax)
 
-
-STATES = ("complete", "pruned", "failed", "interrupted", "running")
-
-
-def trials_frame(study: Study, own: dict[str, Any]) -> pd.DataFrame:
-    """The trials of a study as a frame.
-
-    Parameters
-    ----------
-    study : Study
-    own : dict
-        The given model's own values of the settings, which the trial of the model as given has.
-    """
-    from optuna.trial import TrialState
-
-    from tsssm.tuning.ledger import GIVEN, abandoned
-
-    left, rows = abandoned(study), []
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state == TrialState.WAITING:
-            continue
-        state = "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
-        given = GIVEN in trial.user_attrs
-        rows.append(
-            {
-                "number": trial.number,
-                "state": "interrupted" if trial.number in left else state,
-                "score": float("nan") if trial.value is None or state != "complete" else trial.value,
-                "seconds": float("nan") if trial.duration is None else trial.duration.total_seconds(),
-                "steps": trial.user_attrs.get("steps"),
-                "failure": trial.user_attrs.get("failure"),
-                "given": given,
-                **(own if given else {}),
-                **trial.user_attrs.get("settings", trial.params),
-            }
-        )
-    return pd.DataFrame(rows).set_index("number")
+    def _score(self, number: Any) -> str:
+        return f"{self.metric} {self.trials['score'][number]:.4g} (trial {number})"
 
 
 def _short(value: Any) -> str:

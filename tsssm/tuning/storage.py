@@ -16,6 +16,8 @@ import numpy as np
 from tsssm.data import Table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
+from tsssm.tuning.pruning import median_rule
+from tsssm.tuning.space import Space
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -25,8 +27,7 @@ __all__ = ["identity", "open_study", "quiet_optuna"]
 
 DEFAULT_NAME = "tsssm"
 _IDENTITY = "search"
-# what does not change a trial's result, or is set for each trial
-_FREE = ("verbose", "device", "time_budget", "training")
+_FREE = ("verbose", "device", "training")  # what does not change a trial's result; training is shown apart
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def open_study(storage: Any, study_name: str | None, search: Mapping[str, str], *, seed: int, pruner: Any) -> Study:
+def open_study(storage: Any, study_name: str | None, search: Mapping[str, str]) -> Study:
     """Open or begin a study.
 
     Parameters
@@ -53,9 +54,6 @@ def open_study(storage: Any, study_name: str | None, search: Mapping[str, str], 
         Default: "tsssm".
     search : mapping of str to str
         What is searched, on which data: a study of another search is refused.
-    seed : int
-        Of the sampler.
-    pruner : BasePruner
 
     Raises
     ------
@@ -64,20 +62,10 @@ def open_study(storage: Any, study_name: str | None, search: Mapping[str, str], 
     """
     import optuna
 
-    from tsssm.tuning.sampler import RepeatableSampler
-
     name = DEFAULT_NAME if study_name is None else study_name
-    try:
-        study = optuna.create_study(
-            storage=_open(storage),
-            study_name=name,
-            sampler=RepeatableSampler(seed),
-            pruner=pruner,
-            direction="minimize",
-            load_if_exists=True,
-        )
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"storage={storage!r} is a file, but no Optuna journal: {error}. Name another.") from error
+    study = optuna.create_study(
+        storage=_open(storage), study_name=name, pruner=median_rule(), direction="minimize", load_if_exists=True
+    )
     _check_same(study, search, f"study {name!r} of storage={storage!r}")
     return study
 
@@ -95,9 +83,24 @@ def _open(storage: Any) -> BaseStorage | str | None:
         return text
     path = Path(text)
     if path.is_dir():
-        raise ConfigError(f"storage={text!r} is a folder. Give the name of a file, such as {path / 'search.log'}.")
+        raise ConfigError(f"storage={text!r} is a folder. Give the name of a file, such as {path / 'study.journal'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not _is_journal(path.read_bytes()):
+        raise ConfigError(
+            f"storage={text!r} is a file, but no Optuna journal. Name another; if it was one and a crash cut off its "
+            "last line, remove that line."
+        )
     return JournalStorage(JournalFileBackend(text))
+
+
+def _is_journal(content: bytes) -> bool:
+    """Optuna would append to anything, and could not read it afterwards."""
+    try:
+        records = [json.loads(line) for line in content.splitlines()]
+    except ValueError:
+        return False
+    whole = not content or content.endswith(b"\n")
+    return whole and all(isinstance(record, dict) and "op_code" in record for record in records)
 
 
 def _check_same(study: Study, search: Mapping[str, str], where: str) -> None:
@@ -113,18 +116,15 @@ def _check_same(study: Study, search: Mapping[str, str], where: str) -> None:
 
 
 def identity(
-    model: Forecaster, table: Table, covariates: np.ndarray | None, space: Mapping[str, str], metric: str
+    model: Forecaster, table: Table, covariates: np.ndarray | None, space: Space, metric: str
 ) -> dict[str, str]:
-    """What a search is: forecaster, settings that are not searched, space, metric and a digest of the data."""
-    settings = {
-        name: _text(value) for name, value in model.get_params(deep=False).items() if name not in (*space, *_FREE)
-    }
-    training = replace(model.training, callbacks=(), checkpoint_dir=None)
+    """What a search is: forecaster and settings, space, metric and a digest of the data."""
+    settings = {name: value for name, value in model.get_params(deep=False).items() if name not in _FREE}
     return {
         "forecaster": type(model).__name__,
-        **settings,
-        "training": repr(training),
-        **{f"space of {name}": values for name, values in space.items()},
+        **{name: _text(value) for name, value in settings.items()},
+        "training": repr(replace(model.training, callbacks=(), checkpoint_dir=None)),
+        **{f"space of {name}": repr(distribution) for name, distribution in space.distributions.items()},
         "metric": metric,
         "data": _digest(table, covariates),
     }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral, Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from tsssm.data import read_covariates, read_table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
 from tsssm.tuning.default_space import space_of_table
-from tsssm.tuning.metric import read_metric
-from tsssm.tuning.result import TuningResult, trials_frame
-from tsssm.tuning.space import read_space
+from tsssm.tuning.metric import NAMED, metric_faults, read_metric
+from tsssm.tuning.result import TuningResult
+from tsssm.tuning.space import read_space, space_faults
+from tsssm.tuning.trials import best_trial, ended, trials_frame
+from tsssm.tuning.validation_part import check_validation_part
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -29,13 +33,12 @@ def tune(
     y: Any,
     X: Any = None,
     *,
-    space: Any = None,
+    space: dict[str, Any] | None = None,
     n_trials: int = 20,
     time_budget: float | None = None,
     storage: str | PathLike | BaseStorage | None = None,
     study_name: str | None = None,
     metric: Any = "mase",
-    pruner: Any = "auto",
     freq: Any = None,
 ) -> TuningResult:
     """Search for the settings with which a forecaster does best on the validation part.
@@ -52,26 +55,23 @@ def tune(
         there is one line a trial.
     y, X, freq
         As in `Forecaster.fit`. Nothing after y is used.
-    space : dict or callable, optional
-        Setting -> ``(low, high)``, ``(low, high, "log")``, a list of choices or an Optuna distribution; whole numbers
-        give whole numbers. Settings of `Training` are named as ``training__weight_decay``. Or a function that takes an
-        Optuna trial and returns a dict of settings. Default: `tsssm.tuning.default_space`.
+    space : dict, optional
+        Setting -> ``(low, high)``, ``(low, high, "log")`` or a list of choices; whole numbers give whole numbers.
+        Default: `tsssm.tuning.default_space`, in which a trial draws its learning rate and its number of steps.
+        ``"auto"`` of the model stays where the space does not name the setting: each trial then chooses its schedule by
+        validation, which takes several times as long and is not pruned.
     n_trials : int
         Trials in all, those of a resumed search included, whether complete, pruned or failed.
     time_budget : float, optional
-        Seconds after which no trial begins; the last one's training is shortened to what fits.
+        Seconds of this call after which no trial begins; one that has begun is not cut short.
     storage : path, URL or Optuna storage, optional
-        Where the search is kept, so that the same call goes on after an end or a crash, and processes can share it. A
-        path is a journal file; a URL is that of a database. None: in memory.
+        Where the search is kept, so that the same call goes on after an end or a crash. A path is a journal file; a URL
+        is that of a database. None: in memory.
     study_name : str, optional
         Tells searches in one storage apart. Default: "tsssm".
     metric : {"mase", "mae"} or callable
         Error on the validation part; or a function that takes a fitted forecaster and returns a number, the smaller the
         better.
-    pruner : "auto", Optuna pruner or None
-        Ends trials whose validation loss falls behind: each reports its MASE at every fifth of its schedule. "auto":
-        the median rule, after five trials and two fifths of a schedule; no pruning where `metric` is a function. None:
-        no pruning.
 
     Returns
     -------
@@ -81,22 +81,27 @@ def tune(
     Raises
     ------
     ConfigError
-        Invalid settings or space; a study of another search; every trial failed (the first reason is given).
+        Invalid arguments, all of them in one message; a study of another search; no trial is complete (the reason of
+        the first failure is given).
     DataError
-        The data cannot be used, or leave no validation part.
+        The model as given cannot be fitted on the data, or they leave no validation part.
     KeyboardInterrupt
         After Ctrl-C before any trial was complete.
 
     Notes
     -----
-    A trial that fails is recorded with its reason and the search goes on. A trial that Ctrl-C or the end of its process
-    interrupted does not count, and its settings are tried again. Trials keep no checkpoints. The best model is that of
-    its trial; one of an earlier call or another process is fitted again. The same seed, data and versions repeat the
-    search, resumed or not; two processes on one storage or a time budget do not.
+    Trials that fall behind are pruned: each reports its MASE on the validation part at every fifth of its schedule, and
+    ends if that is worse than the median of the complete trials at the same fifth; the rule begins after five complete
+    trials and two fifths of a schedule. Nothing is pruned where `metric` is a function.
+
+    A trial that fails is recorded with its reason and the search goes on. One that Ctrl-C or the end of its process cut
+    off does not count. Trials keep no checkpoints. The best model is that of its trial; one of an earlier call is
+    fitted again. The same seed, data and versions repeat the search, whether it was resumed between trials or not.
 
     References
     ----------
-    Akiba et al. 2019, Optuna: A Next-generation Hyperparameter Optimization Framework.
+    Akiba et al. 2019, Optuna: A Next-generation Hyperparameter Optimization Framework. Bergstra et al. 2011, Algorithms
+    for Hyper-Parameter Optimization (TPE, the sampler).
 
     Examples
     --------
@@ -110,79 +115,53 @@ def tune(
     >>> result.best_model.predict().shape
     (6,)
     """
-    from tsssm.tuning.pruning import choose_pruner
     from tsssm.tuning.search import Search
     from tsssm.tuning.storage import identity, open_study, quiet_optuna
 
-    _check(model, n_trials, time_budget)
+    if not isinstance(model, Forecaster):
+        raise ConfigError(f"model must be a forecaster, such as MambaForecaster(horizon=24); got {model!r}")
+    model._checked_mixer()
+    faults = [*_faults(n_trials, time_budget), *metric_faults(metric)]
+    faults += [] if space is None else space_faults(space, model)
+    if faults:
+        raise ConfigError("invalid search:\n" + "\n".join(f"- {fault}" for fault in faults))
     table = read_table(y, freq=freq, gaps=model.gaps)
     covariates = None
     if X is not None:
         covariates = read_covariates(X, table.timeline, inserted=table.inserted, keep_beyond=True).values
-    ranges = read_space(space_of_table(model, table) if space is None else space, model)
-    score = read_metric(metric)
-    of_users = callable(metric) and isinstance(pruner, str) and pruner == "auto"
-    chosen_pruner = choose_pruner(None if of_users else pruner)
+    ranges, score = read_space(space_of_table(model, table) if space is None else space), read_metric(metric)
+    if score.name in NAMED:
+        check_validation_part(model, table)
     with quiet_optuna():
-        study = open_study(
-            storage,
-            study_name,
-            identity(model, table, covariates, ranges.describe(), score.name),
-            seed=int(model.random_state),
-            pruner=chosen_pruner,
-        )
+        study = open_study(storage, study_name, identity(model, table, covariates, ranges, score.name))
+        if model.verbose and ended(study):
+            print(f"tune: {len(ended(study))} trials of this search are in the storage")
         search = Search(model, (y, X, freq), ranges, score, study)
-        _prepare(search)
         interrupted = search.run(int(n_trials), time_budget)
         return _result(search, interrupted)
 
 
-def _check(model: Any, n_trials: Any, time_budget: Any) -> None:
-    if not isinstance(model, Forecaster):
-        raise ConfigError(f"model must be a forecaster, such as MambaForecaster(horizon=24); got {model!r}")
-    model._checked_mixer()
+def _faults(n_trials: Any, time_budget: Any) -> Iterator[str]:
     if not isinstance(n_trials, Integral) or isinstance(n_trials, bool) or n_trials < 1:
-        raise ConfigError(f"n_trials must be an integer of at least 1; got {n_trials!r}")
+        yield f"n_trials must be an integer of at least 1; got {n_trials!r}"
     is_number = isinstance(time_budget, Real) and not isinstance(time_budget, bool)
     if time_budget is not None and not (is_number and 0 < time_budget < np.inf):
-        raise ConfigError(f"time_budget (seconds) must be a number above 0; got {time_budget!r}")
-
-
-def _prepare(search: Search) -> None:
-    """See that no trial is left behind by a process that is gone, and that the model as given is tried."""
-    from tsssm.tuning.ledger import counted, enqueue_given, release_stale
-
-    stale, before = release_stale(search.study), len(counted(search.study))
-    enqueue_given(search.study, search.space.expressible(search.space.own(search.model)))
-    if search.model.verbose and (stale or before):
-        left = f"; trials {stale} were left behind by a process that ended and are tried again" if stale else ""
-        print(f"tune: the storage holds {before} trials of this search{left}")
+        yield f"time_budget (seconds) must be a number above 0; got {time_budget!r}"
 
 
 def _result(search: Search, interrupted: bool) -> TuningResult:
-    from tsssm.tuning.search import best_trial
-
-    best, own = best_trial(search.study), search.space.own(search.model)
-    frame = trials_frame(search.study, own)
+    best = best_trial(search.study)
+    trials = trials_frame(search.study, search.space, search.space.own(search.model))
     if best is None:
         if interrupted:
             raise KeyboardInterrupt
-        raise ConfigError(_no_result(frame)) from search.first_error
-    if interrupted and search.model.verbose:
-        complete = int((frame["state"] == "complete").sum())
-        print(f"tune: Ctrl-C; this is the best of {complete} complete trials")
+        raise ConfigError(_no_result(trials)) from search.first_error
     return TuningResult(
-        search.best_model(),
-        own | search.settings(best) if "given" in best.user_attrs else search.settings(best),
-        search.study,
-        frame,
-        search.metric.name,
-        interrupted,
+        search.best_model(best), search.settings(best), search.study, trials, search.metric.name, interrupted
     )
 
 
-def _no_result(frame) -> str:
-    failures = frame["failure"].dropna()
-    if not len(failures):
-        return "no trial is complete, and no further one may begin. Raise n_trials."
-    return f"none of {len(frame)} trials is complete. The first failure: {failures.iloc[0]}"
+def _no_result(trials: pd.DataFrame) -> str:
+    failures = trials["failure"].dropna()
+    reason = f"The first failure: {failures.iloc[0]}" if len(failures) else "Raise n_trials."
+    return f"none of {len(trials)} trials is complete. {reason}"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from numba import float32
-from numba.extending import register_jitable
 
 from .. import simd, simd_math
 from ..compiling import compile_serial
-from ..simd import LANES, fma, load, splat, store
+from ..simd import LANES, fma, inlined, load, read, splat, store
 from ..simd_math import add_to, sigmoid, silu_slope
 
 __all__ = ["convolution_backward", "convolution_forward"]
@@ -17,7 +16,7 @@ __all__ = ["convolution_backward", "convolution_forward"]
 compiled = partial(compile_serial, helpers=(simd, simd_math))
 
 
-@register_jitable
+@inlined
 def earlier(x, tail, series, length, taps, blocks, t, block):
     """The input at step `t`, which may stand in the tail; a row of `x` holds the gates as well."""
     if t >= 0:
@@ -25,7 +24,7 @@ def earlier(x, tail, series, length, taps, blocks, t, block):
     return load(tail, ((series * (taps - 1) + t + taps - 1) * blocks + block) * LANES)
 
 
-@register_jitable
+@inlined
 def convolve(x, tail, weight, bias, series, length, taps, blocks, t, block, reach):
     total = load(bias, block * LANES)
     for back in range(reach + 1):
@@ -39,7 +38,7 @@ def convolution_forward(x, tail, weight, bias, resets, out, last, length, taps, 
     """Write `out`, (T, blocks * 16), and `last`, the tail after the last step.
 
     `x` is (T, 2, blocks * 16), of which the first half counts, `tail` and `last` (batch, taps - 1, blocks * 16),
-    `weight` (taps, blocks * 16), `bias` (blocks * 16,), `resets` (T,) or empty.
+    `weight` (taps, blocks * 16), `bias` (blocks * 16,), `resets` (T,) or 0 for none; all of them addresses.
     """
     zero = splat(float32(0.0))
     for series in range(series_from, series_to):
@@ -47,7 +46,7 @@ def convolution_forward(x, tail, weight, bias, resets, out, last, length, taps, 
         for t in range(length):
             row = series * length + t
             age += 1
-            if resets.size > 0 and resets[row] != 0:
+            if resets != 0 and read(resets, row) != 0:
                 age = 0
             reach = min(age, taps - 1)
             for block in range(blocks):
@@ -64,24 +63,25 @@ def convolution_forward(x, tail, weight, bias, resets, out, last, length, taps, 
 
 @compiled
 def convolution_backward(
-    x, tail, weight, bias, resets, grad_out, grad_last, grad_x, grad_tail, grad_weight, grad_bias,
+    x, tail, weight, bias, resets, grad_last, grad_x, grad_tail, grad_weight, grad_bias,
     length, taps, blocks, share, series_from, series_to,
 ):  # fmt: skip
-    """Gradients; `grad_x` like `x`, whose other half is left alone, `grad_tail` zero at first.
+    """Gradients; `grad_x` like `x`: in, that of the output, out, that of the input. Its other half is left alone.
 
-    `grad_last`, of the last tail, may be empty; `grad_weight` and `grad_bias` have a part a share, zero at first.
+    `grad_last`, of the last tail, may be 0 for none; `grad_tail`, and `grad_weight` and `grad_bias`, which have a part
+    a share, are zero at first.
     """
     for series in range(series_from, series_to):
         age = taps
         for t in range(length):
             row = series * length + t
             age += 1
-            if resets.size > 0 and resets[row] != 0:
+            if resets != 0 and read(resets, row) != 0:
                 age = 0
             reach = min(age, taps - 1)
             for block in range(blocks):
                 total = convolve(x, tail, weight, bias, series, length, taps, blocks, t, block, reach)
-                grad = load(grad_out, (row * blocks + block) * LANES) * silu_slope(total)
+                grad = load(grad_x, (row * 2 * blocks + block) * LANES) * silu_slope(total)
                 add_to(grad_bias, (share * blocks + block) * LANES, grad)
                 for back in range(reach + 1):
                     tap = ((taps - 1 - back) * blocks + block) * LANES
@@ -95,7 +95,7 @@ def convolution_backward(
                         add_to(grad_x, ((row - back) * 2 * blocks + block) * LANES, into)
                     else:
                         add_to(grad_tail, ((series * (taps - 1) + t - back + taps - 1) * blocks + block) * LANES, into)
-        if grad_last.size > 0:
+        if grad_last != 0:
             for k in range(taps - 1):
                 if age < taps - 2 - k:
                     continue

@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..selective_scan.cpu_arrays import CHUNK, Inputs, Sizes
+from ..selective_scan.cpu_arrays import CHUNK, Inputs, Sizes, addresses
 from ..selective_scan.cpu_launch import (
     LANES,
     LOG2_E,
     count_groups,
-    flat,
     launch_backward,
     launch_forward,
     pack,
@@ -67,12 +66,14 @@ class _Call:
         self.conv_weight, self.conv_bias, self.tail = pack(conv_weight), pack(conv_bias), pack(tail)
         self.x_weight, self.up, self.bias = pack(x_weight), pack_states(delta_weight), pack(delta_bias)
         self.A, self.D = pack_states(A) * LOG2_E, pack(D)
-        self.gaps, self.resets = gaps, None if resets is None else resets.float()
+        self.gaps = None if gaps is None else gaps.contiguous()
+        self.resets = None if resets is None else resets.float().contiguous()
 
     def scan(self, x: Tensor, low_B_C: Tensor) -> tuple[Sizes, Inputs]:
         """The scan of convolved inputs (T, width); `low_B_C` (T, rank + 2 state) is their projection."""
         wide = low_B_C.shape[1]
         sizes = Sizes(
+            series=self.batch,
             length=self.length,
             blocks=self.blocks,
             groups=count_groups(self.batch, self.blocks),
@@ -86,21 +87,21 @@ class _Call:
             low_stride=wide,
             z_stride=2 * self.width,
             z_offset=self.width,
+            grad_u_stride=2 * self.width,
         )
-        projected = flat(low_B_C)
         inputs = Inputs(
-            u=flat(x),
-            delta=flat(None),
-            low=projected,
-            up=flat(self.up),
-            bias=flat(self.bias),
-            A=flat(self.A),
-            B=projected,
-            C=projected,
-            D=flat(self.D),
-            z=flat(self.xz),
-            gaps=flat(self.gaps),
-            resets=flat(self.resets),
+            u=x,
+            delta=None,
+            low=low_B_C,
+            up=self.up,
+            bias=self.bias,
+            A=self.A,
+            B=low_B_C,
+            C=low_B_C,
+            D=self.D,
+            z=self.xz,
+            gaps=self.gaps,
+            resets=self.resets,
         )
         return sizes, inputs
 
@@ -109,7 +110,7 @@ class _Call:
         from .convolution_kernels import convolution_forward
 
         x, last = self.xz.new_empty(len(self.xz), self.width), torch.empty_like(self.tail)
-        arrays = [flat(t) for t in (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, x, last)]
+        arrays = addresses((self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, x, last))
         shares = count_shares(CONVOLUTION * x.numel(), self.batch)
 
         def work(share: int) -> None:
@@ -119,19 +120,17 @@ class _Call:
         run_shares(work, shares)
         return x, last
 
-    def differentiate_convolution(
-        self, grad_x: Tensor, grad_last: Tensor | None, grad_xz: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of tail, weight and bias; that of the inputs is written to `grad_xz`."""
+    def differentiate_convolution(self, grad_xz: Tensor, grad_last: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of tail, weight and bias; the first half of `grad_xz` becomes that of what was convolved."""
         from .convolution_kernels import convolution_backward
 
-        shares = count_shares(2 * CONVOLUTION * grad_x.numel(), self.batch)
+        shares = count_shares(CONVOLUTION * grad_xz.numel(), self.batch)
         grad_tail = torch.zeros_like(self.tail)
-        grad_weight = grad_x.new_zeros(shares, self.taps, self.width)
-        grad_bias = grad_x.new_zeros(shares, self.width)
+        grad_weight = grad_xz.new_zeros(shares, self.taps, self.width)
+        grad_bias = grad_xz.new_zeros(shares, self.width)
         last = None if grad_last is None else pack(grad_last)
-        inputs = (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, grad_x, last)
-        arrays = [flat(t) for t in (*inputs, grad_xz, grad_tail, grad_weight, grad_bias)]
+        inputs = (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, last)
+        arrays = addresses((*inputs, grad_xz, grad_tail, grad_weight, grad_bias))
 
         def work(share: int) -> None:
             bounds = share * self.batch // shares, (share + 1) * self.batch // shares
@@ -199,12 +198,12 @@ def _backward(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) 
     sizes, inputs = call.scan(x, low_B_C)
     grad_xz = torch.empty_like(call.xz)
     projected = x.new_empty(sizes.groups, *low_B_C.shape)  # one memory for the gradients of low, B and C
-    given = {"low": projected, "B": projected, "C": projected, "z": grad_xz}
+    given = {"low": projected, "B": projected, "C": projected, "u": grad_xz, "z": grad_xz}
     grads = launch_backward(sizes, inputs, incoming, checkpoints, state, given)
     with torch.autocast("cpu", enabled=False):
-        grad_x = grads["u"].addmm_(grads["low"], call.x_weight)
+        grad_xz[:, : call.width].addmm_(grads["low"], call.x_weight)
         grad_x_weight = torch.mm(grads["low"].t(), x)
-    tail, weight, bias = call.differentiate_convolution(grad_x, grad_last, grad_xz)
+    tail, weight, bias = call.differentiate_convolution(grad_xz, grad_last)
     return (
         call.cut(grad_xz.view(call.batch, call.length, 2, -1)).flatten(-2),
         call.cut(weight),

@@ -10,11 +10,10 @@ from functools import partial
 from typing import NamedTuple
 
 from numba import float32
-from numba.extending import register_jitable
 
 from .. import simd, simd_math
 from ..compiling import compile_serial
-from ..simd import LANES, fma, load, quench, read, splat, splat_at, stack, store, times_exp2, total, write
+from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, step_state, store, total, write
 from ..simd_math import LOG2_E, sigmoid, softplus
 
 __all__ = ["Addresses", "StepSizes", "inner_step"]
@@ -49,7 +48,7 @@ class Addresses(NamedTuple):
     new_state: int
 
 
-@register_jitable
+@inlined
 def load_some(array, index, count, room):
     """Up to sixteen numbers, zeros behind them; `room` is a stack of one vector."""
     if count >= LANES:
@@ -60,7 +59,7 @@ def load_some(array, index, count, room):
     return load(room, 0)
 
 
-@register_jitable
+@inlined
 def store_some(array, index, count, value, room):
     """Write up to sixteen numbers."""
     if count >= LANES:
@@ -71,7 +70,7 @@ def store_some(array, index, count, value, room):
         write(array, index + lane, read(room, lane))
 
 
-@register_jitable
+@inlined
 def convolve(sizes, at, series, x, room):
     """Convolved inputs after SiLU to `x`, filled up with zeros; the new tail."""
     channels, kept = sizes.channels, sizes.taps - 1
@@ -89,7 +88,7 @@ def convolve(sizes, at, series, x, room):
         store(x, c, out * sigmoid(out))
 
 
-@register_jitable
+@inlined
 def project(sizes, at, x, low, B, C, room):
     """Low-rank step sizes, B and C."""
     for p in range(sizes.rank + 2 * sizes.state):
@@ -105,7 +104,7 @@ def project(sizes, at, x, low, B, C, room):
             C[p - sizes.rank - sizes.state] = total(out)
 
 
-@register_jitable
+@inlined
 def step_sizes(sizes, at, low, delta):
     """Step sizes of the channels."""
     for c in range(sizes.channels):
@@ -117,7 +116,7 @@ def step_sizes(sizes, at, low, delta):
         store(delta, c, softplus(load(delta, c)))
 
 
-@register_jitable
+@inlined
 def advance(sizes, at, series, x, delta, B, C, y, room):
     """The new state, and what is read of it to `y`."""
     for c in range(sizes.channels):
@@ -128,8 +127,8 @@ def advance(sizes, at, series, x, delta, B, C, y, room):
             count = sizes.state - n
             at_state = (series * sizes.channels + c) * sizes.state + n
             exponent = scaled * load_some(at.A, c * sizes.state + n, count, room)
-            still = times_exp2(load_some(at.state, at_state, count, room), exponent)
-            h = quench(fma(entering, load(B, n), still))
+            before = load_some(at.state, at_state, count, room)
+            h = quench(step_state(before, exponent, entering * load(B, n)))
             store_some(at.new_state, at_state, count, h, room)
             out = fma(h, load(C, n), out)
         y[c] = total(out)

@@ -12,7 +12,6 @@ from .cpu_launch import (
     LANES,
     LOG2_E,
     count_groups,
-    flat,
     launch_backward,
     launch_forward,
     pack,
@@ -67,6 +66,7 @@ def _lay_out(
     (batch, length, channels), n_state = u.shape, A.shape[1]
     blocks = -(-channels // LANES)
     sizes = Sizes(
+        series=batch,
         length=length,
         blocks=blocks,
         groups=count_groups(batch, blocks),
@@ -80,21 +80,22 @@ def _lay_out(
         low_stride=0,
         z_stride=blocks * LANES,
         z_offset=0,
+        grad_u_stride=blocks * LANES,
     )
     none = u.new_zeros(channels)
     inputs = Inputs(
-        u=flat(pack(u)),
-        delta=flat(pack(delta)),
-        low=flat(None),
-        up=flat(None),
-        bias=flat(pack(none if delta_bias is None else delta_bias)),
-        A=flat(pack_states(A) * LOG2_E),
-        B=flat(B),
-        C=flat(C),
-        D=flat(pack(none if D is None else D)),
-        z=flat(None if z is None else pack(z)),
-        gaps=flat(time_gaps),
-        resets=flat(None if resets is None else resets.float()),
+        u=pack(u),
+        delta=pack(delta),
+        low=None,
+        up=None,
+        bias=pack(none if delta_bias is None else delta_bias),
+        A=pack_states(A) * LOG2_E,
+        B=B.contiguous(),
+        C=C.contiguous(),
+        D=pack(none if D is None else D),
+        z=None if z is None else pack(z),
+        gaps=None if time_gaps is None else time_gaps.contiguous(),
+        resets=None if resets is None else resets.float().contiguous(),
     )
     return sizes, inputs
 

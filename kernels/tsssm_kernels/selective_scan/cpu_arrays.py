@@ -1,17 +1,25 @@
-"""What the CPU kernels of the scan read and write: flat float32 arrays, channels in blocks of sixteen lanes."""
+"""What the CPU kernels of the scan read and write: float32 memory, channels in blocks of sixteen lanes.
+
+The arrays are tensors in Python, contiguous, and their addresses in a kernel (0 for what is not there): to a kernel a
+NumPy array is an object whose references it counts wherever it is named, in the middle of the loops.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["CHUNK", "Gradients", "Inputs", "Sizes"]
+import torch
+from torch import Tensor
+
+__all__ = ["CHUNK", "Gradients", "Inputs", "Sizes", "addresses"]
 
 CHUNK = 8  # steps that a kernel takes at once, and between two checkpoints
 
 
 class Sizes(NamedTuple):
-    """Sizes of a scan. Rows of B, C and the low-rank step sizes may be parts of wider rows: stride and offset."""
+    """Sizes of a scan. Rows of some arrays are parts of wider rows: stride and offset."""
 
+    series: int
     length: int
     blocks: int  # of sixteen channels
     groups: int  # of blocks: the parts into which the channels of a series are cut
@@ -25,10 +33,11 @@ class Sizes(NamedTuple):
     low_stride: int
     z_stride: int
     z_offset: int
+    grad_u_stride: int
 
 
 class Inputs(NamedTuple):
-    """Inputs of a scan; optional ones are empty. T stands for batch * length, E for blocks * 16."""
+    """Inputs of a scan; T stands for batch * length, E for blocks * 16."""
 
     u: Any  # (T, E)
     delta: Any  # (T, E), empty with a rank
@@ -51,7 +60,7 @@ class Gradients(NamedTuple):
     one for each group, G of them.
     """
 
-    u: Any  # (T, E)
+    u: Any  # (T, grad_u_stride), of which the first E
     delta: Any  # (T, E), empty with a rank
     low: Any  # (G, T, low_stride)
     up: Any  # (R, blocks, rank, 16)
@@ -63,3 +72,19 @@ class Gradients(NamedTuple):
     z: Any  # (T, z_stride), optional
     gaps: Any  # (G, T), optional
     state: Any  # (batch, blocks, state, 16): in, of the final state; out, of the initial one
+
+
+def addresses(arrays: Any) -> Any:
+    """The same tuple with the addresses of its tensors, which must live on while these are in use."""
+    found = [0 if tensor is None else _address(tensor) for tensor in arrays]
+    return type(arrays)(*found) if hasattr(arrays, "_fields") else tuple(found)
+
+
+def _address(tensor: Tensor) -> int:
+    """Its address; what a kernel would misread is refused here, for there it would be a crash."""
+    if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not tensor.is_contiguous():
+        raise ValueError(
+            f"backend is 'cpu', which needs all tensors float32 and on the CPU; one is {tensor.dtype} on "
+            f"{tensor.device}. Move it, or use 'chunked'."
+        )
+    return tensor.data_ptr()

@@ -10,12 +10,27 @@ from __future__ import annotations
 from functools import partial
 
 from numba import float32
-from numba.extending import register_jitable
 
 from .. import simd, simd_math
 from ..compiling import compile_serial
-from ..simd import LANES, exp2, fma, load, prefetch, quench, splat, splat_at, stack, store, times_exp2, total
-from ..simd_math import LOG2_E, add_to, sigmoid, silu_slope, softplus
+from ..simd import (
+    LANES,
+    exp2,
+    fma,
+    inlined,
+    load,
+    prefetch,
+    quench,
+    read,
+    splat,
+    splat_at,
+    stack,
+    step_state,
+    store,
+    total,
+    write,
+)
+from ..simd_math import LOG2_E, add_to, sigmoid, softplus, softplus_and_slope
 from . import cpu_arrays
 from .cpu_arrays import CHUNK
 
@@ -26,7 +41,7 @@ NEVER = -1e30  # added to the exponent of a decay: nothing is kept
 compiled = partial(compile_serial, helpers=(simd, simd_math, cpu_arrays))
 
 
-@register_jitable
+@inlined
 def raw_step_size(sizes, inputs, row, block):
     """Step sizes before the softplus, for one step and sixteen channels."""
     raw = load(inputs.bias, block * LANES)
@@ -38,35 +53,34 @@ def raw_step_size(sizes, inputs, row, block):
     return raw
 
 
-@register_jitable
+@inlined
 def pack_chunk(sizes, inputs, first, steps, scalars):
     """Lay B, C and resets of a chunk side by side, steps beyond the end as ones that change nothing."""
     n_state = sizes.state
     for i in range(CHUNK):
         row = first + i
+        B, C = row * sizes.B_stride + sizes.B_offset, row * sizes.C_stride + sizes.C_offset
         for n in range(n_state):
-            scalars[n * CHUNK + i] = inputs.B[row * sizes.B_stride + sizes.B_offset + n] if i < steps else float32(0.0)
-            scalars[(n_state + n) * CHUNK + i] = (
-                inputs.C[row * sizes.C_stride + sizes.C_offset + n] if i < steps else float32(0.0)
-            )
-        begins = i < steps and inputs.resets.size > 0 and inputs.resets[row] != 0
-        scalars[2 * n_state * CHUNK + i] = float32(NEVER) if begins else float32(0.0)
+            write(scalars, n * CHUNK + i, read(inputs.B, B + n) if i < steps else float32(0.0))
+            write(scalars, (n_state + n) * CHUNK + i, read(inputs.C, C + n) if i < steps else float32(0.0))
+        begins = i < steps and inputs.resets != 0 and read(inputs.resets, row) != 0
+        write(scalars, 2 * n_state * CHUNK + i, float32(NEVER) if begins else float32(0.0))
 
 
-@register_jitable
+@inlined
 def prefetch_rows(array, first, count):
     for i in range(first, first + count, LANES):
         prefetch(array, i)
 
 
-@register_jitable
+@inlined
 def prefetch_chunk(sizes, inputs, first):
     """Ask for a chunk's inputs: blocks of channels stride through them, which processors do not foresee."""
     wide = sizes.blocks * LANES
     prefetch_rows(inputs.u, first * wide, CHUNK * wide)
     if sizes.rank == 0:
         prefetch_rows(inputs.delta, first * wide, CHUNK * wide)
-    if inputs.z.size > 0:
+    if inputs.z != 0:
         for i in range(CHUNK):
             prefetch_rows(inputs.z, (first + i) * sizes.z_stride + sizes.z_offset, wide)
 
@@ -76,7 +90,7 @@ def scan_forward(sizes, inputs, state, y, checkpoints, scratch, items_from, item
     """Run items (series and group of channels) `items_from` to `items_to`; `state` becomes the final one.
 
     `state` is (batch, blocks, state, 16), `checkpoints`, the states before each chunk, (batch, chunks, blocks,
-    state, 16) or empty, `y` (T, E), `scratch` memory of this call alone.
+    state, 16) or 0 for none, `y` (T, E), `scratch` memory of this call alone; all of them addresses.
     """
     n_state, n_blocks = sizes.state, sizes.blocks
     chunks = (sizes.length + CHUNK - 1) // CHUNK
@@ -103,17 +117,17 @@ def scan_forward(sizes, inputs, state, y, checkpoints, scratch, items_from, item
                     if sizes.softplus != 0:
                         step = softplus(step)
                     store(x, i, step * load(inputs.u, (row * n_blocks + block) * LANES))
-                    store(w, i, step * splat_at(inputs.gaps, row) if inputs.gaps.size > 0 else step)
+                    store(w, i, step * splat_at(inputs.gaps, row) if inputs.gaps != 0 else step)
                 own = (series * n_blocks + block) * n_state * LANES
                 kept = ((series * chunks + chunk) * n_blocks + block) * n_state * LANES
                 for n in range(n_state):
                     A = load(inputs.A, (block * n_state + n) * LANES)
                     h = load(state, own + n * LANES)
-                    if checkpoints.size > 0:
+                    if checkpoints != 0:
                         store(checkpoints, kept + n * LANES, h)
                     for i in range(CHUNK):
-                        still = times_exp2(h, fma(load(w, i), A, splat_at(scratch, never + i)))
-                        h = fma(load(x, i), splat_at(scratch, n * CHUNK + i), still)
+                        exponent = fma(load(w, i), A, splat_at(scratch, never + i))
+                        h = step_state(h, exponent, load(x, i) * splat_at(scratch, n * CHUNK + i))
                         store(sums, i, fma(h, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i)))
                     store(state, own + n * LANES, quench(h))
                 D = load(inputs.D, block * LANES)
@@ -121,7 +135,7 @@ def scan_forward(sizes, inputs, state, y, checkpoints, scratch, items_from, item
                     row = first + i
                     at = (row * n_blocks + block) * LANES
                     out = fma(D, load(inputs.u, at), load(sums, i))
-                    if inputs.z.size > 0:
+                    if inputs.z != 0:
                         z = load(inputs.z, row * sizes.z_stride + sizes.z_offset + block * LANES)
                         out = out * z * sigmoid(z)
                     store(y, at, out)
@@ -135,14 +149,14 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
     zero, one = splat(float32(0.0)), splat(float32(1.0))
     x, w, sums, grad_sums = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
     decays, kept = stack(CHUNK), stack(CHUNK)
-    grad_x, grad_w, size, slope = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
+    grad_x, grad_w, size, slope, gates = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
     never = 2 * n_state * CHUNK
     to_B = (never + CHUNK + LANES - 1) // LANES * LANES  # sums over channels, (state or rank, CHUNK, 16) each
     to_C = to_B + n_state * CHUNK * LANES
     to_low = to_C + n_state * CHUNK * LANES
     to_gaps = to_low + rank * CHUNK * LANES
     end = to_gaps + CHUNK * LANES
-    n_rows = inputs.u.size // (n_blocks * LANES)
+    n_rows = sizes.series * sizes.length
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
@@ -171,14 +185,17 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                     row = first + i
                     at = (row * n_blocks + block) * LANES
                     raw = raw_step_size(sizes, inputs, row, block)
-                    store(size, i, softplus(raw) if sizes.softplus != 0 else raw)
-                    store(slope, i, sigmoid(raw) if sizes.softplus != 0 else one)
-                    store(x, i, load(size, i) * load(inputs.u, at))
-                    store(w, i, load(size, i) * splat_at(inputs.gaps, row) if inputs.gaps.size > 0 else load(size, i))
+                    step, step_slope = softplus_and_slope(raw) if sizes.softplus != 0 else (raw, one)
+                    store(size, i, step)
+                    store(slope, i, step_slope)
+                    store(x, i, step * load(inputs.u, at))
+                    store(w, i, step * splat_at(inputs.gaps, row) if inputs.gaps != 0 else step)
                     grad_out = load(grad_y, at)
-                    if inputs.z.size > 0:
+                    if inputs.z != 0:
                         z = load(inputs.z, row * sizes.z_stride + sizes.z_offset + block * LANES)
-                        grad_out = grad_out * z * sigmoid(z)
+                        gate = sigmoid(z)
+                        store(gates, i, gate)
+                        grad_out = grad_out * z * gate
                     store(grad_sums, i, grad_out)
                 own = (series * n_blocks + block) * n_state * LANES
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * LANES
@@ -187,9 +204,9 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                     h = load(checkpoints, before + n * LANES)
                     for i in range(CHUNK):
                         decay = exp2(fma(load(w, i), A, splat_at(scratch, never + i)))
+                        store(decays, i, decay)
                         still = decay * h
                         h = fma(load(x, i), splat_at(scratch, n * CHUNK + i), still)
-                        store(decays, i, decay)
                         store(kept, i, still)
                         store(sums, i, fma(h, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i)))
                         at = to_C + (n * CHUNK + i) * LANES
@@ -215,12 +232,13 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                     u = load(inputs.u, at)
                     grad_D = fma(load(grad_sums, i), u, grad_D)
                     from_w = load(grad_w, i) * splat(float32(1.0 / LOG2_E))  # A has log2(e) in it
-                    if inputs.gaps.size > 0:
+                    if inputs.gaps != 0:
                         add_to(scratch, to_gaps + i * LANES, from_w * load(size, i))
                         from_w = from_w * splat_at(inputs.gaps, row)
                     grad_raw = fma(load(grad_x, i), u, from_w) * load(slope, i)
                     grad_bias = grad_bias + grad_raw
-                    store(grads.u, at, fma(load(grad_x, i), load(size, i), D * load(grad_sums, i)))
+                    into_u = fma(load(grad_x, i), load(size, i), D * load(grad_sums, i))
+                    store(grads.u, row * sizes.grad_u_stride + block * LANES, into_u)
                     if rank == 0:
                         store(grads.delta, at, grad_raw)
                     for r in range(rank):
@@ -235,20 +253,20 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                             at_up,
                             fma(grad_raw, splat_at(inputs.low, row * sizes.low_stride + r), load(grads.up, at_up)),
                         )
-                    if inputs.z.size > 0:
+                    if inputs.z != 0:
                         at_z = row * sizes.z_stride + sizes.z_offset + block * LANES
                         out = fma(D, u, load(sums, i))
-                        store(grads.z, at_z, load(grad_y, at) * out * silu_slope(load(inputs.z, at_z)))
+                        z, gate = load(inputs.z, at_z), load(gates, i)
+                        store(grads.z, at_z, load(grad_y, at) * out * gate * fma(z, one - gate, one))
                 add_to(grads.D, of_range * LANES, grad_D)
                 add_to(grads.bias, of_range * LANES, grad_bias)
             for i in range(steps):
                 row = group * n_rows + first + i
                 for n in range(n_state):
-                    at = row * sizes.B_stride + sizes.B_offset + n
-                    grads.B[at] = total(load(scratch, to_B + (n * CHUNK + i) * LANES))
-                    at = row * sizes.C_stride + sizes.C_offset + n
-                    grads.C[at] = total(load(scratch, to_C + (n * CHUNK + i) * LANES))
+                    B, C = row * sizes.B_stride + sizes.B_offset, row * sizes.C_stride + sizes.C_offset
+                    write(grads.B, B + n, total(load(scratch, to_B + (n * CHUNK + i) * LANES)))
+                    write(grads.C, C + n, total(load(scratch, to_C + (n * CHUNK + i) * LANES)))
                 for r in range(rank):
-                    grads.low[row * sizes.low_stride + r] = total(load(scratch, to_low + (r * CHUNK + i) * LANES))
-                if inputs.gaps.size > 0:
-                    grads.gaps[row] = total(load(scratch, to_gaps + i * LANES))
+                    write(grads.low, row * sizes.low_stride + r, total(load(scratch, to_low + (r * CHUNK + i) * LANES)))
+                if inputs.gaps != 0:
+                    write(grads.gaps, row, total(load(scratch, to_gaps + i * LANES)))

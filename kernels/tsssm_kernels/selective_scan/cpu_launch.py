@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from ..thread_pool import count_shares, run_shares
-from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes
+from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes, addresses
 
-__all__ = ["LANES", "count_groups", "flat", "launch_backward", "launch_forward", "pack", "pack_states", "unpack_states"]
+__all__ = ["LANES", "count_groups", "launch_backward", "launch_forward", "pack", "pack_states", "unpack_states"]
 
 LANES = 16
 FORWARD, BACKWARD = 0.3, 0.7  # nanoseconds for each step, channel and number of state
 LOG2_E = 1 / math.log(2)
-
-_EMPTY = np.empty(0, np.float32)
-
-
-def flat(tensor: Tensor | None) -> np.ndarray:
-    """A tensor's memory as one row of float32; empty for none."""
-    return _EMPTY if tensor is None else tensor.detach().contiguous().view(-1).numpy()
 
 
 def pack(tensor: Tensor) -> Tensor:
@@ -64,12 +56,11 @@ def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, keep: bool) -> t
     checkpoints = state.new_empty((batch, chunks, *state.shape[1:]) if keep else 0)
     shares = count_shares(FORWARD * y.numel() * sizes.state, items)
     scratch = state.new_empty(shares, _scratch_size(sizes, backward=False))
-    arrays = flat(state), flat(y), flat(checkpoints)
-    rows = [flat(row) for row in scratch]
+    at, arrays = addresses(inputs), addresses((state, y, checkpoints))
 
     def work(share: int) -> None:
         bounds = share * items // shares, (share + 1) * items // shares
-        scan_forward(sizes, inputs, *arrays, rows[share], *bounds)
+        scan_forward(sizes, at, *arrays, scratch[share].data_ptr(), *bounds)
 
     run_shares(work, shares)
     return y, checkpoints
@@ -90,7 +81,7 @@ def launch_backward(
     shares = count_shares(BACKWARD * grad_y.numel() * sizes.state, items)
     new, zeros = grad_y.new_empty, grad_y.new_zeros
     made = {
-        "u": new(n_rows, width),
+        "u": new(n_rows, sizes.grad_u_stride),
         "delta": new(n_rows if sizes.rank == 0 else 0, width),
         "low": new(groups, n_rows if sizes.rank else 0, sizes.low_stride),
         "up": zeros(shares, blocks, sizes.rank, LANES),
@@ -99,17 +90,18 @@ def launch_backward(
         "B": new(groups, n_rows, sizes.B_stride),
         "C": new(groups, n_rows, sizes.C_stride),
         "D": zeros(shares, width),
-        "z": new(n_rows if inputs.z.size else 0, sizes.z_stride),
-        "gaps": new(groups, n_rows if inputs.gaps.size else 0),
+        "z": new(0 if inputs.z is None else n_rows, sizes.z_stride),
+        "gaps": new(groups, 0 if inputs.gaps is None else n_rows),
         "state": grad_state,
     } | grads
-    arrays = Gradients(**{name: flat(tensor) for name, tensor in made.items()})
+    at, into = addresses(inputs), addresses(Gradients(**made))
     scratch = new(shares, _scratch_size(sizes, backward=True))
-    rows, incoming, kept = [flat(row) for row in scratch], flat(grad_y), flat(checkpoints)
 
     def work(share: int) -> None:
         bounds = share * items // shares, (share + 1) * items // shares
-        scan_backward(sizes, inputs, incoming, kept, arrays, rows[share], share, *bounds)
+        scan_backward(
+            sizes, at, grad_y.data_ptr(), checkpoints.data_ptr(), into, scratch[share].data_ptr(), share, *bounds
+        )
 
     run_shares(work, shares)
     for name in ("up", "bias", "A", "D", "B", "C", "low", "gaps"):

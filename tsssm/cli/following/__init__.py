@@ -1,1 +1,1 @@
-"""`tsssm stream`, in parts: read lines, follow them, write forecasts, end in order."""
+"""`tsssm stream`, in parts: begin a stream, read lines, follow them, write forecasts."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Hashable
-from enum import StrEnum
 from typing import Any, Protocol
 
 import pandas as pd
@@ -13,16 +12,7 @@ import pandas as pd
 from tsssm.cli.following.observed import Observed, by_name, read_number, read_time
 from tsssm.errors import DataError
 
-__all__ = ["Format", "LineReader", "choose_reader"]
-
-
-class Format(StrEnum):
-    """The forms of input by their names on the command line."""
-
-    AUTO = "auto"
-    VALUES = "values"
-    CSV = "csv"
-    JSON = "json"
+__all__ = ["LineReader", "choose_reader"]
 
 
 class LineReader(Protocol):
@@ -32,17 +22,13 @@ class LineReader(Protocol):
         """Read a line, without its end."""
 
 
-def choose_reader(
-    first: str, form: Format, labels: dict[str, Hashable], like: pd.Index, time: str | None
-) -> LineReader:
+def choose_reader(first: str, labels: dict[str, Hashable], like: pd.Index, time: str | None) -> LineReader:
     """The reader of lines such as `first`.
 
     Parameters
     ----------
     first : str
-        The first line of the input.
-    form : Format
-        AUTO looks at it: ``{`` begins JSON, a line of nothing but numbers is values, any other is a CSV header.
+        The first line of the input: ``{`` begins JSON, a line of nothing but numbers is values, any other is a header.
     labels : dict
         Names of the series by text.
     like : pd.Index
@@ -57,28 +43,22 @@ def choose_reader(
 
     Examples
     --------
-    >>> read = choose_reader("time,load", Format.AUTO, {"load": "load"}, pd.RangeIndex(0), None)
+    >>> read = choose_reader("time,load", {"load": "load"}, pd.RangeIndex(0), None)
     >>> read("time,load"), read("8,2.5")
     (None, Observed(time=8, value={'load': 2.5}))
     """
-    if form == Format.AUTO:
-        form = _form_of(first)
-    if form == Format.JSON:
-        return JsonLines(labels, like)
-    return Values(len(labels)) if form == Format.VALUES else CsvLines(first, labels, like, time)
-
-
-def _form_of(first: str) -> Format:
     if not first.strip():
-        raise DataError("it is empty and does not tell the form of the input. Say which: --format values, csv or json")
+        raise DataError("it is empty and does not tell the form of the input. Write NaN for an unobserved value.")
     if first.lstrip().startswith("{"):
-        return Format.JSON
+        return JsonLines(labels, like)
+    return Values(len(labels)) if _all_numbers(first) else CsvLines(first, labels, like, time)
+
+
+def _all_numbers(line: str) -> bool:
     try:
-        for field in _fields(first):
-            read_number(field)
+        return all(read_number(field) is not None for field in _fields(line))
     except DataError:
-        return Format.CSV
-    return Format.VALUES
+        return False
 
 
 class Values:
@@ -136,7 +116,7 @@ class CsvLines:
         if unknown:
             raise DataError(
                 f"the header's column {unknown[0]!r} is neither the time nor one of the series ({wanted}). "
-                "Leave it out, or name the time with --time."
+                "Leave it out, name the time with --time, or give the header first."
             )
         given = {self._labels[name] for name in series}
         missing = [label for label, name in labels.items() if name not in given]

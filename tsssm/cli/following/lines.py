@@ -23,7 +23,7 @@ class Lines:
     Attributes
     ----------
     asked : int or None
-        The signal that has asked to stop.
+        The first signal that has asked to stop.
     """
 
     def __init__(self) -> None:
@@ -48,17 +48,18 @@ class Lines:
             yield number, line
 
     def _next(self) -> bytes:
-        line = b""
+        """The next line with its end; nothing at the end of the input or once asked to stop."""
         try:
             self._waiting = True
-            if self.asked is None:
-                line = sys.stdin.buffer.readline()
+            line = b"" if self.asked is not None else sys.stdin.buffer.readline()
             self._waiting = False
         except _StopAskedError:
             line = b""
         return line
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        first, self.asked = self.asked is None, number
-        if self._waiting and first:
-            raise _StopAskedError
+        if self.asked is None:
+            self.asked = number
+            if self._waiting:
+                self._waiting = False
+                raise _StopAskedError

@@ -1,0 +1,66 @@
+"""Which trials of a study count, which one is best, and all of them as a frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from tsssm.tuning.space import Space
+
+__all__ = ["CUT_OFF", "FAILURE", "GIVEN", "STATES", "STEPS", "best_trial", "ended", "trials_frame"]
+
+GIVEN, CUT_OFF, FAILURE, STEPS = "given", "cut off", "failure", "steps"  # attributes of a trial
+STATES = ("complete", "pruned", "failed", "unfinished")
+
+
+def ended(study: Study) -> list[FrozenTrial]:
+    """Trials that count: complete, pruned and failed ones."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _state(trial) in STATES[:3]]
+
+
+def best_trial(study: Study) -> FrozenTrial | None:
+    """The complete trial of the smallest value; the first of equals."""
+    complete = [trial for trial in ended(study) if _state(trial) == "complete"]
+    return min(complete, key=lambda trial: trial.value or 0.0, default=None)
+
+
+def trials_frame(study: Study, space: Space, own: dict[str, Any]) -> pd.DataFrame:
+    """One row a trial; `own` are the settings of the model as given."""
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        given, state = GIVEN in trial.user_attrs, _state(trial)
+        if state is None:
+            continue
+        rows.append(
+            {
+                "number": trial.number,
+                "state": state,
+                "score": trial.value if state == "complete" else float("nan"),
+                "seconds": float("nan") if trial.duration is None else trial.duration.total_seconds(),
+                "steps": trial.user_attrs.get(STEPS),
+                "failure": trial.user_attrs.get(FAILURE),
+                "given": given,
+                **(own if given else space.settings(trial.params)),
+            }
+        )
+    return pd.DataFrame(rows).set_index("number")
+
+
+def _state(trial: FrozenTrial) -> str | None:
+    """One of `STATES`; None of a trial that has not begun."""
+    from optuna.trial import TrialState
+
+    if CUT_OFF in trial.user_attrs:
+        return "unfinished"
+    names = {
+        TrialState.COMPLETE: "complete",
+        TrialState.PRUNED: "pruned",
+        TrialState.FAIL: "failed",
+        TrialState.RUNNING: "unfinished",  # in another process, or in one that was killed
+    }
+    return names.get(trial.state)
