@@ -27,7 +27,7 @@ from tsssm.network import Block
 
 TOKENS, SEED = 8192, 0
 HEADS = {64: 4, 128: 8}  # by width: heads of 16
-ROUNDS = {16: 21, 32: 21, 64: 21, 128: 21, 256: 15, 512: 11, 1024: 9, 4096: 5}  # by length
+ROUNDS = {16: 15, 32: 15, 64: 15, 128: 15, 256: 11, 512: 9, 1024: 7, 4096: 3}  # by length
 
 
 def main() -> None:
