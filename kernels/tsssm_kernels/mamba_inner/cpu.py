@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..selective_scan.cpu_arrays import CHUNK, Inputs, Sizes, addresses
+from ..selective_scan.cpu_arrays import Inputs, Sizes, addresses
 from ..selective_scan.cpu_launch import (
     LANES,
     LOG2_E,
+    checkpoint_shape,
     count_groups,
     launch_backward,
     launch_forward,
+    own_states,
     pack,
     pack_states,
     unpack_states,
@@ -105,11 +108,11 @@ class _Call:
         )
         return sizes, inputs
 
-    def convolve(self) -> tuple[Tensor, Tensor]:
-        """The convolved inputs after SiLU, (T, width), and the tail after the last step."""
+    def convolve(self, x: Tensor) -> Tensor:
+        """Write the convolved inputs after SiLU to `x`, (T, width); returns the tail after the last step."""
         from .convolution_kernels import convolution_forward
 
-        x, last = self.xz.new_empty(len(self.xz), self.width), torch.empty_like(self.tail)
+        last = torch.empty_like(self.tail)
         arrays = addresses((self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, x, last))
         shares = count_shares(CONVOLUTION * x.numel(), self.batch)
 
@@ -118,7 +121,16 @@ class _Call:
             convolution_forward(*arrays, self.length, self.taps, self.blocks, *bounds)
 
         run_shares(work, shares)
-        return x, last
+        return last
+
+    def kept_sizes(self) -> tuple[int, int, int]:
+        """Numbers in the three parts of what is kept for the backward pass."""
+        return _kept_sizes(self.batch, self.length, self.blocks, self.n_state, self.rank + 2 * self.n_state)
+
+    def parts(self, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Convolved inputs (T, width), checkpoints, projection (T, rank + 2 state)."""
+        x, checkpoints, low_B_C = kept.split(self.kept_sizes())
+        return x.view(-1, self.width), checkpoints, low_B_C.view(len(self.xz), -1)
 
     def differentiate_convolution(self, grad_xz: Tensor, grad_last: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of tail, weight and bias; the first half of `grad_xz` becomes that of what was convolved."""
@@ -144,57 +156,63 @@ class _Call:
         return wide[..., : self.channels].contiguous()
 
 
+def _kept_sizes(batch: int, length: int, blocks: int, n_state: int, wide: int) -> tuple[int, int, int]:
+    rows = batch * length
+    return rows * blocks * LANES, math.prod(checkpoint_shape(batch, length, blocks, n_state)), rows * wide
+
+
 @torch.library.custom_op(
-    "tsssm::mamba_inner",
-    mutates_args=(),
-    schema=f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "tsssm::mamba_inner", mutates_args=(), schema=f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 def _forward(*arguments) -> tuple[Tensor, ...]:
-    """Output, tail and state; with `keep` what the backward pass needs: convolved inputs, projection, checkpoints."""
+    """Output, tail and state; with `keep` what the backward pass needs, in one piece.
+
+    In one, because the larger the pieces a process frees, the more of them glibc keeps for the next call.
+    """
     *tensors, keep = arguments
     call = _Call(*tensors)
-    x, last = call.convolve()
+    new = call.xz.new_empty
+    if keep:
+        kept = new(sum(call.kept_sizes()))
+        x, checkpoints, low_B_C = call.parts(kept)
+    else:
+        kept = checkpoints = new(0)
+        x, low_B_C = new(len(call.xz), call.width), new(len(call.xz), len(call.x_weight))
+    last = call.convolve(x)
     with torch.autocast("cpu", enabled=False):  # it would run the product in half precision
-        low_B_C = torch.mm(x, call.x_weight.t())
-    state = pack_states(tensors[9])
-    state = state.clone() if state.data_ptr() == tensors[9].data_ptr() else state
-    y, checkpoints = launch_forward(*call.scan(x, low_B_C), state, keep)
+        torch.mm(x, call.x_weight.t(), out=low_B_C)
+    state = own_states(tensors[9])
+    y = launch_forward(*call.scan(x, low_B_C), state, checkpoints)
     y = call.cut(y).view(call.batch, call.length, -1)
-    kept = (x, low_B_C) if keep else (x.new_empty(0), x.new_empty(0))
-    return y, call.cut(last), unpack_states(state, call.channels), *kept, checkpoints
+    return y, call.cut(last), unpack_states(state, call.channels), kept
 
 
 @_forward.register_fake
 def _(*arguments) -> tuple[Tensor, ...]:
     xz, _, _, x_weight, _, _, A, _, tail, initial_state, _, _, keep = arguments
     (batch, length, _), (channels, n_state) = xz.shape, A.shape
-    blocks = -(-channels // LANES)
+    kept = sum(_kept_sizes(batch, length, -(-channels // LANES), n_state, x_weight.shape[0])) if keep else 0
     new = xz.new_empty
-    kept: tuple[tuple[int, ...], ...] = ((0,),) * 3
-    if keep:
-        rows = batch * length
-        checkpoints = (batch, -(-length // CHUNK), blocks, n_state, LANES)
-        kept = ((rows, blocks * LANES), (rows, x_weight.shape[0]), checkpoints)
-    return new(batch, length, channels), new(tail.shape), new(initial_state.shape), *(new(shape) for shape in kept)
+    return new(batch, length, channels), new(tail.shape), new(initial_state.shape), new(kept)
 
 
 @torch.library.custom_op(
     "tsssm::mamba_inner_backward",
     mutates_args=(),
-    schema=f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor x, Tensor low_B_C, Tensor checkpoints, "
-    f"{_ARGUMENTS}) -> ({', '.join(['Tensor'] * 11)})",
+    schema=f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor kept, {_ARGUMENTS}) -> "
+    f"({', '.join(['Tensor'] * 11)})",
 )
-def _backward(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) -> tuple[Tensor, ...]:
+def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
     """Gradients of the floating-point tensors in the order of the arguments; an empty one for absent gaps."""
-    if checkpoints.numel() == 0:  # called without `keep`, and differentiated all the same
-        x, low_B_C, checkpoints = _forward(*tensors, True)[3:]
+    if kept.numel() == 0:  # called without `keep`, and differentiated all the same
+        kept = _forward(*tensors, True)[3]
     call, xz = _Call(*tensors), tensors[0]
+    x, checkpoints, low_B_C = call.parts(kept)
     if grad_y is None:
         incoming = xz.new_zeros(len(call.xz), call.width)
     else:
         incoming = pack(grad_y).view(-1, call.width)
-    state = pack_states(torch.zeros_like(tensors[9]) if grad_state is None else grad_state)
-    state = state.clone() if grad_state is not None and state.data_ptr() == grad_state.data_ptr() else state
+    state = own_states(torch.zeros_like(tensors[9]) if grad_state is None else grad_state)
     sizes, inputs = call.scan(x, low_B_C)
     grad_xz = torch.empty_like(call.xz)
     projected = x.new_empty(sizes.groups, *low_B_C.shape)  # one memory for the gradients of low, B and C
@@ -220,8 +238,8 @@ def _backward(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) 
 
 
 @_backward.register_fake
-def _(grad_y, grad_last, grad_state, x, low_B_C, checkpoints, *tensors) -> tuple[Tensor, ...]:
-    return tuple(x.new_empty(0 if tensor is None else tensor.shape) for tensor in tensors[:-1])
+def _(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
+    return tuple(kept.new_empty(0 if tensor is None else tensor.shape) for tensor in tensors[:-1])
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -231,8 +249,8 @@ def _keep_for_backward(ctx: Any, inputs: tuple, output: tuple) -> None:
 
 
 def _differentiate(ctx: Any, grad_y: Any, grad_tail: Any, grad_state: Any, *_: None) -> tuple[Tensor | None, ...]:
-    x, low_B_C, checkpoints, *tensors = ctx.saved_tensors
-    grads = _backward(grad_y, grad_tail, grad_state, x, low_B_C, checkpoints, *tensors)
+    kept, *tensors = ctx.saved_tensors
+    grads = _backward(grad_y, grad_tail, grad_state, kept, *tensors)
     return *(None if tensor is None else grad for tensor, grad in zip(tensors, grads)), None, None
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .cpu_arrays import CHUNK, Inputs, Sizes
+from .cpu_arrays import Inputs, Sizes
 from .cpu_launch import (
     LANES,
     LOG2_E,
+    checkpoint_shape,
     count_groups,
     launch_backward,
     launch_forward,
+    own_states,
     pack,
     pack_states,
     unpack_states,
@@ -112,8 +114,9 @@ def _forward(
     if initial_state is None:
         state = u.new_zeros(batch, sizes.blocks, sizes.state, LANES)
     else:
-        state = pack_states(initial_state)
-    y, checkpoints = launch_forward(sizes, inputs, state, keep)
+        state = own_states(initial_state)
+    checkpoints = u.new_empty(checkpoint_shape(batch, length, sizes.blocks, sizes.state) if keep else 0)
+    y = launch_forward(sizes, inputs, state, checkpoints)
     y = y.view(batch, length, -1)[..., :channels].contiguous()
     return y, unpack_states(state, channels), checkpoints
 
@@ -123,7 +126,7 @@ def _(
     u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets, delta_softplus, keep
 ) -> tuple[Tensor, Tensor, Tensor]:
     (batch, length, channels), n_state = u.shape, A.shape[1]
-    kept = (batch, -(-length // CHUNK), -(-channels // LANES), n_state, LANES) if keep else (0,)
+    kept = checkpoint_shape(batch, length, -(-channels // LANES), n_state) if keep else (0,)
     return u.new_empty(u.shape), u.new_empty(batch, channels, n_state), u.new_empty(kept)
 
 
@@ -145,8 +148,7 @@ def _backward(
     if grad_state is None:
         state = u.new_zeros(batch, sizes.blocks, sizes.state, LANES)
     else:
-        state = pack_states(grad_state)
-        state = state.clone() if state.data_ptr() == grad_state.data_ptr() else state
+        state = own_states(grad_state)
     grads = launch_backward(sizes, inputs, packed, checkpoints, state, {})
 
     def wide(gradient: Tensor) -> Tensor:

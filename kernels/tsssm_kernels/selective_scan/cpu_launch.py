@@ -11,7 +11,17 @@ from torch.nn.functional import pad
 from ..thread_pool import count_shares, run_shares
 from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes, addresses
 
-__all__ = ["LANES", "count_groups", "launch_backward", "launch_forward", "pack", "pack_states", "unpack_states"]
+__all__ = [
+    "LANES",
+    "checkpoint_shape",
+    "count_groups",
+    "launch_backward",
+    "launch_forward",
+    "own_states",
+    "pack",
+    "pack_states",
+    "unpack_states",
+]
 
 LANES = 16
 FORWARD, BACKWARD = 0.3, 0.7  # nanoseconds for each step, channel and number of state
@@ -31,6 +41,12 @@ def pack_states(states: Tensor) -> Tensor:
     return states.unflatten(-2, (-1, LANES)).transpose(-1, -2).contiguous()
 
 
+def own_states(states: Tensor) -> Tensor:
+    """`pack_states` in memory of its own, to be written to."""
+    packed = pack_states(states)
+    return packed.clone() if packed.data_ptr() == states.data_ptr() else packed
+
+
 def unpack_states(packed: Tensor, channels: int) -> Tensor:
     """(..., blocks, state, 16) -> (..., channels, state)."""
     states = packed.transpose(-1, -2).flatten(-3, -2)
@@ -43,17 +59,20 @@ def count_groups(batch: int, blocks: int) -> int:
     return 1 if batch >= 2 * threads else min(threads, blocks)
 
 
-def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
-    """Run the scan; packed `state` (batch, blocks, state, 16) becomes the final one.
+def checkpoint_shape(batch: int, length: int, blocks: int, n_state: int) -> tuple[int, ...]:
+    """Shape of the states before each chunk."""
+    return batch, -(-length // CHUNK), blocks, n_state, LANES
 
-    Returns the output, (batch * length, blocks * 16), and the checkpoints, empty unless `keep`.
+
+def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, checkpoints: Tensor | None) -> Tensor:
+    """Run the scan; packed `state` (batch, blocks, state, 16) becomes the final one, `checkpoints` are filled if given.
+
+    Returns the output, (batch * length, blocks * 16).
     """
     from .cpu_kernels import scan_forward
 
     batch, items = len(state), len(state) * sizes.groups
     y = state.new_empty(batch * sizes.length, sizes.blocks * LANES)
-    chunks = -(-sizes.length // CHUNK)
-    checkpoints = state.new_empty((batch, chunks, *state.shape[1:]) if keep else 0)
     shares = count_shares(FORWARD * y.numel() * sizes.state, items)
     scratch = state.new_empty(shares, _scratch_size(sizes, backward=False))
     at, arrays = addresses(inputs), addresses((state, y, checkpoints))
@@ -63,7 +82,7 @@ def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, keep: bool) -> t
         scan_forward(sizes, at, *arrays, scratch[share].data_ptr(), *bounds)
 
     run_shares(work, shares)
-    return y, checkpoints
+    return y
 
 
 def launch_backward(
