@@ -45,7 +45,7 @@ def test_every_command_and_block_of_the_pages_is_found(script):
             assert lines[block.line - 1] == block.text.splitlines()[0]
     commands = [c for b in script.blocks_of(ROOT / "README.md") if b.language == "bash" for c in script.commands_of(b)]
     assert "make demo" in commands
-    assert "pip install -e . -c constraints.txt" in commands
+    assert "python -m pip install -e . -c constraints.txt" in commands
 
 
 def test_comments_and_continued_lines(script):
