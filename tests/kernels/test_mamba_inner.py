@@ -192,6 +192,24 @@ def test_compiled_step_runs_only_without_gradients(monkeypatch):
     assert len(calls) == 2
 
 
+def test_float64_as_the_process_default_changes_nothing():
+    inputs = make_inputs(length=1)
+
+    def results():
+        with torch.no_grad():
+            return *mamba_inner(**inputs), *mamba_inner_step(**as_step(inputs, 0))
+
+    expected = results()
+    torch.set_default_dtype(torch.float64)
+    try:
+        got = results()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other)
+
+
 def test_step_is_differentiable():
     inputs = as_step(make_inputs(channels=3, rank=1, state=2, dtype=torch.float64), 0)
     names = list(inputs)

@@ -55,7 +55,7 @@ def double(inputs):
     return {name: value.double() if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
-def check(inputs, resets=None, leave_out=()):
+def assert_equals_reference(inputs, resets=None, leave_out=()):
     got, expected = run(inputs, resets), run(double(inputs), resets, backend="reference")
     for name, value in expected.items():
         if name not in leave_out:
@@ -90,7 +90,7 @@ SHAPES = {
 def test_equals_the_reference_with_every_gradient(shape, share):
     inputs = make_inputs(**SHAPES[shape])
     resets = torch.rand(inputs["u"].shape[:2], generator=torch.Generator().manual_seed(3)) < share
-    check(inputs, resets if share else None)
+    assert_equals_reference(inputs, resets if share else None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_optional_may_be_left_out(without):
     if "delta_softplus" in without:
         inputs["delta"] = inputs["delta"].abs()
         inputs["delta_bias"] = inputs["delta_bias"].abs()
-    check(inputs)
+    assert_equals_reference(inputs)
 
 
 HARD = {
@@ -117,14 +117,14 @@ def test_hard_decays(case):
     shape, log_decay = HARD[case]
     inputs = make_inputs(**shape, without=("delta_bias", "delta_softplus", "time_gaps"))
     inputs |= {"delta": torch.ones_like(inputs["u"]), "A": torch.full_like(inputs["A"], log_decay)}
-    check(inputs)
+    assert_equals_reference(inputs)
 
 
 def test_a_decay_below_what_float32_holds_is_zero():
     """At exp(-200) the clamped exponential would be off by forty orders of magnitude, and with it A's gradient."""
     inputs = make_inputs(length=64, without=("delta_bias", "delta_softplus", "time_gaps"))
     inputs |= {"delta": torch.ones_like(inputs["u"]), "A": torch.full_like(inputs["A"], -200.0)}
-    got = check(inputs, leave_out=("A", "initial_state"))  # 1e-85 in truth
+    got = assert_equals_reference(inputs, leave_out=("A", "initial_state"))  # 1e-85 in truth
     assert float(got["A"].abs().max()) == float(got["initial_state"].abs().max()) == 0
 
 

@@ -25,7 +25,7 @@ def inner_step_cpu(*tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     sizes = StepSizes(channels, taps, rank, n_state)
     shares = count_shares(COST * state.numel(), batch)
     width = 3 * (channels + max(n_state, rank) + 2 * LANES)
-    scratch = torch.zeros(shares, -(-width // LANES) * LANES).numpy()
+    scratch = xz.new_zeros(shares, -(-width // LANES) * LANES).numpy()
     if shares == 1:
         inner_step(sizes, at, scratch[0], 0, batch)
         return made
