@@ -22,6 +22,7 @@ FLOORS = (
     ("forecasters",),
     ("comparison", "tuning", "streaming"),
     ("cli",),
+    ("__main__",),
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 STANDS_ALONE = ("tsssm_kernels", "tsssm_datasets")

@@ -61,7 +61,7 @@ def feed(text, *arguments, code=0):
 
 def start(*arguments, **options):
     """A real process."""
-    command = [sys.executable, "-m", "tsssm.cli", "stream", *map(str, arguments)]
+    command = [sys.executable, "-m", "tsssm", "stream", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, text=True, **pipes | options)
@@ -125,7 +125,7 @@ def test_ctrl_c_keeps_the_stream_too(folder, live, tmp_path):
 
 @pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error(folder, live, tmp_path):
-    command = f'"{sys.executable}" -m tsssm.cli stream "{folder}" --state "{tmp_path / "kept"}" | head -n 1'
+    command = f'"{sys.executable}" -m tsssm stream "{folder}" --state "{tmp_path / "kept"}" | head -n 1'
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     text = "1,2\n" * 1000  # their forecasts are more than a pipe holds
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The command line: `tsssm demo`, `fit`, `predict`, `backtest`, `datasets`."""
+"""The command line, `tsssm`."""
 
 from tsssm.cli.app import main
 
