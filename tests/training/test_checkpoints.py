@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from tsssm import MambaForecaster, Training
 from tsssm.errors import ConfigError, ModelFileError
+from tsssm.training import Checkpoints
 
 SMALL = {"d_model": 8, "n_layers": 1, "batch_size": 8, "verbose": False}
 Y = 20 + 5 * np.sin(np.arange(400) * 2 * np.pi / 12) + np.random.default_rng(0).normal(size=400)
@@ -62,8 +63,6 @@ def test_killed_in_the_middle_and_resumed(tmp_path):
     process = started(tmp_path)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    from tsssm.training import Checkpoints
-
     file = next(tmp_path.glob("*.checkpoint.safetensors"))
     from safetensors import safe_open
 
@@ -135,6 +134,22 @@ def test_another_training_is_refused_and_begun_anew_on_request(tmp_path):
     assert MambaForecaster(6, max_steps=3, **SMALL, training=anew).fit(Y[:-1]).resumed_from_step_ is None
 
 
+def test_another_version_does_not_go_on(tmp_path, monkeypatch):
+    """Its training may take other steps, and would end in a mixture of both."""
+    training = Training(checkpoint_dir=tmp_path)
+    MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
+    monkeypatch.setattr("tsssm.__version__", "0.0.1")
+    with pytest.raises(ConfigError, match="version of tsssm"):
+        MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    half = tmp_path / ".training.checkpoint.safetensors.new-4711"
+    half.write_bytes(b"half")
+    Checkpoints(tmp_path, "a training")
+    assert not half.exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     training = Training(checkpoint_dir=tmp_path)
     MambaForecaster(6, max_steps=3, **SMALL, training=training).fit(Y)
@@ -154,7 +169,6 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path):
     import resource
 
-    from tsssm.training import Checkpoints
     from tsssm.training.state import TrainingState
 
     checkpoints, limits = Checkpoints(tmp_path, "digest"), resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -189,7 +203,6 @@ def test_numpys_integers_are_integers(tmp_path):
 
 
 def test_the_state_survives_the_file(tmp_path):
-    from tsssm.training import Checkpoints
     from tsssm.training.state import TrainingState
 
     memory = {0: {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 3)}}

@@ -119,7 +119,7 @@ def test_a_study_that_tune_did_not_make_is_refused(tmp_path):
         search(storage=storage, study_name="mine")
 
 
-@pytest.mark.parametrize("content", [b"time,load\n1,2\n", b"1\n", b"notes", b'{"op_code":0,"worker'])
+@pytest.mark.parametrize("content", [b"time,load\n1,2\n", b"1\n", b"notes", b'{"op_code":0}\nnotes', b'{"op":0}\n'])
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, content):
     file = tmp_path / "load.csv"
     file.write_bytes(content)
@@ -128,8 +128,29 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path, content):
     assert file.read_bytes() == content
 
 
+@pytest.mark.parametrize("cut", [1, 30, "line"])
+def test_a_journal_that_a_crash_cut_off_goes_on(tmp_path, cut):
+    journal = tmp_path / "study.journal"
+    search(n_trials=2, storage=journal)
+    content = journal.read_bytes()
+    lines = content.splitlines(keepends=True)
+    left = len(content) - cut if cut != "line" else len(content) - len(lines[-1]) + 1
+    journal.write_bytes(content[:left])
+    with pytest.warns(UserWarning, match="a crash cut off the last record"):
+        result = search(n_trials=3, storage=journal)
+    assert (result.trials["state"] == "complete").sum() == 3
+    assert all(line.startswith(b'{"op_code"') for line in journal.read_bytes().splitlines())
+
+
+def test_a_journal_cut_off_in_its_first_record_begins_anew(tmp_path):
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(b'{"op_code":0,"worker')
+    with pytest.warns(UserWarning, match="after 20 bytes"):
+        assert len(search(n_trials=1, storage=journal).trials) == 1
+
+
 def test_bad_storages(tmp_path):
-    with pytest.raises(ConfigError, match=r"is a folder. Give the name of a file, such as .*study\.journal"):
+    with pytest.raises(ConfigError, match=r"is a folder. Name a file, such as .*study\.journal"):
         search(storage=tmp_path)
     with pytest.raises(ConfigError, match="storage must be a path, a URL, an Optuna storage or None; got 3"):
         search(storage=3)

@@ -142,10 +142,14 @@ def _train(task: TrainingTask, settings: dict[str, Any], validated: bool) -> Lea
 
 def _digest(model: Model, data: FitData, settings: dict[str, Any]) -> str:
     """What makes a training this one: data, sizes, seed and what else decides the weights."""
+    from tsssm import __version__
+
     training = settings["training"]
     decisive = {name: settings[name] for name in ("batch_size", "max_steps", "learning_rate", "random_state")}
     decisive |= {name: getattr(training, name) for name in ("weight_decay", "warmup", "gradient_clip", "precision")}
-    digest = hashlib.sha256(json.dumps([model.spec.to_json(), decisive], sort_keys=True, default=_plain).encode())
+    made_by = __version__, RATES, LENGTHS, COSINE_RATE
+    text = json.dumps([model.spec.to_json(), decisive, made_by], sort_keys=True, default=_plain)
+    digest = hashlib.sha256(text.encode())
     for values in (data.panel.values, data.panel.covariates, data.panel.offsets, data.train_lengths):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()

@@ -56,13 +56,16 @@ class Checkpoints:
             raise ConfigError(
                 f"checkpoint_dir={os.fspath(folder)!r}: a file is at this place. Name a folder."
             ) from error
+        for half in self.folder.glob(f".*{_SUFFIX}.new-*"):  # of a process that was killed while it wrote
+            half.unlink(missing_ok=True)
         for file in self.folder.glob("*" + _SUFFIX):
             if not resume:
                 file.unlink()
             elif _notes(_open(file)).get(_OWNER) != training:
                 raise ConfigError(
-                    f"{self.folder} holds checkpoints of another training: other data, settings or random_state. "
-                    'Name another checkpoint_dir, or pass Training(resume="never") to begin anew over them.'
+                    f"{self.folder} holds checkpoints of another training: other data, settings, random_state or "
+                    'version of tsssm. Name another checkpoint_dir, or pass Training(resume="never") to begin anew '
+                    "over them."
                 )
 
     def save(self, part: str, state: TrainingState) -> None:

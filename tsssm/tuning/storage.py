@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ import numpy as np
 from tsssm.data import Table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
+from tsssm.tuning.journal import open_journal
 from tsssm.tuning.pruning import median_rule
 from tsssm.tuning.space import Space
 
@@ -71,8 +71,7 @@ def open_study(storage: Any, study_name: str | None, search: Mapping[str, str]) 
 
 
 def _open(storage: Any) -> BaseStorage | str | None:
-    from optuna.storages import BaseStorage, JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages import BaseStorage
 
     if storage is None or isinstance(storage, BaseStorage):
         return storage
@@ -81,26 +80,7 @@ def _open(storage: Any) -> BaseStorage | str | None:
     text = os.fspath(storage)
     if "://" in text:
         return text
-    path = Path(text)
-    if path.is_dir():
-        raise ConfigError(f"storage={text!r} is a folder. Give the name of a file, such as {path / 'study.journal'}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not _is_journal(path.read_bytes()):
-        raise ConfigError(
-            f"storage={text!r} is a file, but no Optuna journal. Name another; if it was one and a crash cut off its "
-            "last line, remove that line."
-        )
-    return JournalStorage(JournalFileBackend(text))
-
-
-def _is_journal(content: bytes) -> bool:
-    """Optuna would append to anything, and could not read it afterwards."""
-    try:
-        records = [json.loads(line) for line in content.splitlines()]
-    except ValueError:
-        return False
-    whole = not content or content.endswith(b"\n")
-    return whole and all(isinstance(record, dict) and "op_code" in record for record in records)
+    return open_journal(Path(text))
 
 
 def _check_same(study: Study, search: Mapping[str, str], where: str) -> None:
