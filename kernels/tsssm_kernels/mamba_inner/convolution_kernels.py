@@ -26,7 +26,15 @@ def earlier(x, tail, series, length, taps, blocks, t, block):
 
 @inlined
 def convolve(x, tail, weight, bias, series, length, taps, blocks, t, block, reach):
+    """The convolution, of which `reach` steps back count."""
     total = load(bias, block * LANES)
+    if reach == taps - 1 and t >= reach:  # most steps: no more to ask for each tap
+        at, tap = ((series * length + t) * 2 * blocks + block) * LANES, ((taps - 1) * blocks + block) * LANES
+        for _ in range(taps):
+            total = fma(load(x, at), load(weight, tap), total)
+            at -= 2 * blocks * LANES
+            tap -= blocks * LANES
+        return total
     for back in range(reach + 1):
         value = earlier(x, tail, series, length, taps, blocks, t - back, block)
         total = fma(value, load(weight, ((taps - 1 - back) * blocks + block) * LANES), total)
@@ -81,20 +89,24 @@ def convolution_backward(
             reach = min(age, taps - 1)
             for block in range(blocks):
                 total = convolve(x, tail, weight, bias, series, length, taps, blocks, t, block, reach)
-                grad = load(grad_x, (row * 2 * blocks + block) * LANES) * silu_slope(total)
+                at = (row * 2 * blocks + block) * LANES
+                grad = load(grad_x, at) * silu_slope(total)
                 add_to(grad_bias, (share * blocks + block) * LANES, grad)
-                for back in range(reach + 1):
-                    tap = ((taps - 1 - back) * blocks + block) * LANES
-                    value = earlier(x, tail, series, length, taps, blocks, t - back, block)
-                    at = share * taps * blocks * LANES + tap
-                    store(grad_weight, at, fma(grad, value, load(grad_weight, at)))
+                tap, of_share = ((taps - 1) * blocks + block) * LANES, share * taps * blocks * LANES
+                store(grad_weight, of_share + tap, fma(grad, load(x, at), load(grad_weight, of_share + tap)))
+                store(grad_x, at, grad * load(weight, tap))
+                for back in range(1, reach + 1):
+                    tap -= blocks * LANES
+                    at -= 2 * blocks * LANES
                     into = grad * load(weight, tap)
-                    if back == 0:
-                        store(grad_x, (row * 2 * blocks + block) * LANES, into)
-                    elif t >= back:
-                        add_to(grad_x, ((row - back) * 2 * blocks + block) * LANES, into)
+                    if t >= back:
+                        value = load(x, at)
+                        add_to(grad_x, at, into)
                     else:
-                        add_to(grad_tail, ((series * (taps - 1) + t - back + taps - 1) * blocks + block) * LANES, into)
+                        at_tail = ((series * (taps - 1) + t - back + taps - 1) * blocks + block) * LANES
+                        value = load(tail, at_tail)
+                        add_to(grad_tail, at_tail, into)
+                    store(grad_weight, of_share + tap, fma(grad, value, load(grad_weight, of_share + tap)))
         if grad_last != 0:
             for k in range(taps - 1):
                 if age < taps - 2 - k:
