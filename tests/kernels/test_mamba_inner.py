@@ -92,6 +92,15 @@ def test_equals_the_composition_with_every_gradient(shape, share):
     assert_equal(run(inputs, resets, "chunked"), expected)
 
 
+@pytest.mark.parametrize("backend", ["cpu", "chunked"])
+def test_without_a_beginning_it_begins_with_zeros(backend):
+    inputs = make_inputs(length=9, channels=20)
+    zeros = {name: torch.zeros_like(inputs.pop(name)) for name in ("tail", "initial_state")}
+    expected, got = run(inputs | zeros, None, backend), run(inputs, None, backend)
+    assert expected.keys() - got.keys() == zeros.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in got.items())
+
+
 @pytest.mark.parametrize("weights", [(1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)], ids=["output", "tail", "state"])
 def test_gradients_through_one_result_alone(weights):
     inputs = make_inputs()

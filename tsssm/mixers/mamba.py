@@ -122,13 +122,11 @@ class Mamba(Mixer):
         shared: dict[str, Any] | None = None,
     ) -> tuple[Tensor, MambaState]:
         """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
-        if state is None:
-            state = self.initial_state(x.shape[0], x.device, x.dtype)
         y, tail, h = mamba_inner(
             self.in_projection(x),
             *self._inner_weights(),
-            tail=state.tail,
-            initial_state=state.h,
+            tail=None if state is None else state.tail,
+            initial_state=None if state is None else state.h,
             time_gaps=time_gaps,
             resets=resets,
         )

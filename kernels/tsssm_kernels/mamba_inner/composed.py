@@ -24,13 +24,15 @@ def _compose(
     A: Tensor,
     D: Tensor,
     *,
-    tail: Tensor,
-    initial_state: Tensor,
+    tail: Tensor | None = None,
+    initial_state: Tensor | None = None,
     time_gaps: Tensor | None = None,
     resets: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run it with one form of the scan; arguments as in `mamba_inner`, all of one floating dtype."""
     x, z = xz.chunk(2, dim=-1)
+    if tail is None:
+        tail = x.new_zeros(len(x), len(conv_weight) - 1, x.shape[-1])
     x, tail = short_convolution(x, conv_weight, conv_bias, tail, resets)
     x = silu(x)
     (_, rank), n_state = delta_projection_weight.shape, A.shape[1]

@@ -29,7 +29,7 @@ CONVOLUTION = 0.5  # nanoseconds for each step and channel; backward twice as mu
 
 _ARGUMENTS = (
     "Tensor xz, Tensor conv_weight, Tensor conv_bias, Tensor x_weight, Tensor delta_weight, Tensor delta_bias, "
-    "Tensor A, Tensor D, Tensor tail, Tensor initial_state, Tensor? time_gaps, Tensor? resets"
+    "Tensor A, Tensor D, Tensor? tail, Tensor? initial_state, Tensor? time_gaps, Tensor? resets"
 )
 
 
@@ -43,8 +43,8 @@ def mamba_inner_cpu(
     A: Tensor,
     D: Tensor,
     *,
-    tail: Tensor,
-    initial_state: Tensor,
+    tail: Tensor | None = None,
+    initial_state: Tensor | None = None,
     time_gaps: Tensor | None = None,
     resets: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,7 +66,8 @@ class _Call:
         self.blocks = -(-self.channels // LANES)
         self.width = self.blocks * LANES
         self.xz = pack(xz.unflatten(-1, (2, self.channels))).view(-1, 2 * self.width)
-        self.conv_weight, self.conv_bias, self.tail = pack(conv_weight), pack(conv_bias), pack(tail)
+        self.conv_weight, self.conv_bias = pack(conv_weight), pack(conv_bias)
+        self.tail = xz.new_zeros(self.batch, self.taps - 1, self.width) if tail is None else pack(tail)
         self.x_weight, self.up, self.bias = pack(x_weight), pack_states(delta_weight), pack(delta_bias)
         self.A, self.D = pack_states(A) * LOG2_E, pack(D)
         self.gaps = None if gaps is None else gaps.contiguous()
@@ -122,6 +123,12 @@ class _Call:
 
         run_shares(work, shares)
         return last
+
+    def state(self, given: Tensor | None) -> Tensor:
+        """States, or their gradients, packed in memory of their own; zeros for None."""
+        if given is None:
+            return self.xz.new_zeros(self.batch, self.blocks, self.n_state, LANES)
+        return own_states(given)
 
     def kept_sizes(self) -> tuple[int, int, int]:
         """Numbers in the three parts of what is kept for the backward pass."""
@@ -181,7 +188,7 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
     last = call.convolve(x)
     with torch.autocast("cpu", enabled=False):  # it would run the product in half precision
         torch.mm(x, call.x_weight.t(), out=low_B_C)
-    state = own_states(tensors[9])
+    state = call.state(tensors[9])
     y = launch_forward(*call.scan(x, low_B_C), state, checkpoints)
     y = call.cut(y).view(call.batch, call.length, -1)
     return y, call.cut(last), unpack_states(state, call.channels), kept
@@ -189,11 +196,11 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
 
 @_forward.register_fake
 def _(*arguments) -> tuple[Tensor, ...]:
-    xz, _, _, x_weight, _, _, A, _, tail, initial_state, _, _, keep = arguments
-    (batch, length, _), (channels, n_state) = xz.shape, A.shape
+    xz, conv_weight, _, x_weight, _, _, A, *_, keep = arguments
+    (batch, length, _), (channels, n_state), taps = xz.shape, A.shape, conv_weight.shape[0]
     kept = sum(_kept_sizes(batch, length, -(-channels // LANES), n_state, x_weight.shape[0])) if keep else 0
     new = xz.new_empty
-    return new(batch, length, channels), new(tail.shape), new(initial_state.shape), new(kept)
+    return new(batch, length, channels), new(batch, taps - 1, channels), new(batch, channels, n_state), new(kept)
 
 
 @torch.library.custom_op(
@@ -203,7 +210,7 @@ def _(*arguments) -> tuple[Tensor, ...]:
     f"({', '.join(['Tensor'] * 11)})",
 )
 def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
-    """Gradients of the floating-point tensors in the order of the arguments; an empty one for absent gaps."""
+    """Gradients of the floating-point tensors in the order of the arguments; empty ones for those not given."""
     if kept.numel() == 0:  # called without `keep`, and differentiated all the same
         kept = _forward(*tensors, True)[3]
     call, xz = _Call(*tensors), tensors[0]
@@ -212,7 +219,7 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
         incoming = xz.new_zeros(len(call.xz), call.width)
     else:
         incoming = pack(grad_y).view(-1, call.width)
-    state = own_states(torch.zeros_like(tensors[9]) if grad_state is None else grad_state)
+    state = call.state(grad_state)
     sizes, inputs = call.scan(x, low_B_C)
     grad_xz = torch.empty_like(call.xz)
     projected = x.new_empty(sizes.groups, *low_B_C.shape)  # one memory for the gradients of low, B and C
@@ -231,8 +238,8 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
         call.cut(grads["bias"]),
         unpack_states(grads["A"], call.channels),
         call.cut(grads["D"]),
-        call.cut(tail),
-        unpack_states(state, call.channels),
+        xz.new_empty(0) if tensors[8] is None else call.cut(tail),
+        xz.new_empty(0) if tensors[9] is None else unpack_states(state, call.channels),
         xz.new_empty(0) if tensors[10] is None else grads["gaps"].view(tensors[10].shape),
     )
 

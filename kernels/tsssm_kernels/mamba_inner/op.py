@@ -31,8 +31,8 @@ def mamba_inner(
     A: Tensor,
     D: Tensor,
     *,
-    tail: Tensor,
-    initial_state: Tensor,
+    tail: Tensor | None = None,
+    initial_state: Tensor | None = None,
     time_gaps: Tensor | None = None,
     resets: Tensor | None = None,
     backend: str | None = None,
@@ -64,10 +64,10 @@ def mamba_inner(
         Decay rates, negative.
     D : Tensor, shape (channels,)
         Weight of the convolved input in the output.
-    tail : Tensor, shape (batch, taps - 1, channels)
-        The inputs before the first step, zeros at the start of a sequence.
-    initial_state : Tensor, shape (batch, channels, state)
-        The scan's state before the first step, zeros at the start of a sequence.
+    tail : Tensor, shape (batch, taps - 1, channels), optional
+        The inputs before the first step. Default: zeros, the start of a sequence.
+    initial_state : Tensor, shape (batch, channels, state), optional
+        The scan's state before the first step. Default: zeros, the start of a sequence.
     time_gaps : Tensor, shape (batch, length), optional
         Time since the step before, in steps: scales the logarithm of the decay.
     resets : Tensor of bool, shape (batch, length), optional
@@ -81,7 +81,7 @@ def mamba_inner(
     output : Tensor, shape (batch, length, channels)
         Of `xz`'s dtype.
     tail : Tensor, shape (batch, taps - 1, channels)
-        The last inputs, of `tail`'s dtype.
+        The last inputs, of `tail`'s dtype, or of `xz`'s.
     state : Tensor, shape (batch, channels, state)
         The scan's state after the last step, float32 (float64 for float64 inputs).
 
@@ -106,8 +106,7 @@ def mamba_inner(
     >>> weights = {"conv_weight": torch.ones(4, 8), "conv_bias": torch.zeros(8), "D": torch.ones(8)}
     >>> weights |= {"x_projection_weight": torch.ones(1 + 2 * 3, 8), "A": -torch.ones(8, 3)}
     >>> weights |= {"delta_projection_weight": torch.ones(8, 1), "delta_projection_bias": torch.zeros(8)}
-    >>> rest = {"tail": torch.zeros(2, 3, 8), "initial_state": torch.zeros(2, 8, 3)}
-    >>> y, tail, state = mamba_inner(torch.ones(2, 5, 16), **weights, **rest)
+    >>> y, tail, state = mamba_inner(torch.ones(2, 5, 16), **weights)
     >>> y.shape, tail.shape, state.shape
     (torch.Size([2, 5, 8]), torch.Size([2, 3, 8]), torch.Size([2, 8, 3]))
     """
@@ -135,4 +134,4 @@ def mamba_inner(
     inner = choose_backend(backend, BACKENDS, default_backend(xz, dtype), xz, dtype)
     cast = {name: None if tensor is None else tensor.to(dtype) for name, tensor in tensors.items()}
     y, last, state = inner(**cast, resets=resets)
-    return y.to(xz.dtype), last.to(tail.dtype), state
+    return y.to(xz.dtype), last.to(xz.dtype if tail is None else tail.dtype), state
