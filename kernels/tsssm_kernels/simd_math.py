@@ -6,7 +6,7 @@ from numba import float32
 
 from .simd import exp2, fma, inlined, load, maximum, splat, store, where_positive
 
-__all__ = ["LOG2_E", "add_to", "sigmoid", "silu_slope", "softplus", "softplus_and_slope"]
+__all__ = ["LOG2_E", "add_to", "multiply_into", "sigmoid", "silu_slope", "softplus", "softplus_and_slope"]
 
 LOG2_E = 1.4426950408889634
 
@@ -61,3 +61,9 @@ def softplus_and_slope(x):
 def add_to(array, index, value):
     """Add a vector to sixteen elements of an array."""
     store(array, index, load(array, index) + value)
+
+
+@inlined
+def multiply_into(array, index, a, b):
+    """Add the product of two vectors to sixteen elements of an array."""
+    store(array, index, fma(a, b, load(array, index)))

@@ -14,11 +14,14 @@ from ..selective_scan.cpu_launch import (
     LOG2_E,
     checkpoint_shape,
     count_groups,
+    even,
     launch_backward,
     launch_forward,
     own_states,
     pack,
+    pack_rows,
     pack_states,
+    unpack_rows,
     unpack_states,
 )
 from ..thread_pool import count_shares, run_shares
@@ -68,7 +71,7 @@ class _Call:
         self.xz = pack(xz.unflatten(-1, (2, self.channels))).view(-1, 2 * self.width)
         self.conv_weight, self.conv_bias = pack(conv_weight), pack(conv_bias)
         self.tail = xz.new_zeros(self.batch, self.taps - 1, self.width) if tail is None else pack(tail)
-        self.x_weight, self.up, self.bias = pack(x_weight), pack_states(delta_weight), pack(delta_bias)
+        self.x_weight, self.up, self.bias = pack(x_weight), pack_rows(delta_weight), pack(delta_bias)
         self.A, self.D = pack_states(A) * LOG2_E, pack(D)
         self.gaps = None if gaps is None else gaps.contiguous()
         self.resets = None if resets is None else resets.float().contiguous()
@@ -81,7 +84,8 @@ class _Call:
             length=self.length,
             blocks=self.blocks,
             groups=count_groups(self.batch, self.blocks),
-            state=self.n_state,
+            state=even(self.n_state),
+            state_given=self.n_state,
             rank=self.rank,
             softplus=1,
             B_stride=wide,
@@ -127,7 +131,7 @@ class _Call:
     def state(self, given: Tensor | None) -> Tensor:
         """States, or their gradients, packed in memory of their own; zeros for None."""
         if given is None:
-            return self.xz.new_zeros(self.batch, self.blocks, self.n_state, LANES)
+            return self.xz.new_zeros(self.batch, self.blocks, even(self.n_state), LANES)
         return own_states(given)
 
     def kept_sizes(self) -> tuple[int, int, int]:
@@ -191,7 +195,7 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
     state = call.state(tensors[9])
     y = launch_forward(*call.scan(x, low_B_C), state, checkpoints)
     y = call.cut(y).view(call.batch, call.length, -1)
-    return y, call.cut(last), unpack_states(state, call.channels), kept
+    return y, call.cut(last), unpack_states(state, call.channels, call.n_state), kept
 
 
 @_forward.register_fake
@@ -234,12 +238,12 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
         call.cut(weight),
         call.cut(bias),
         call.cut(grad_x_weight),
-        unpack_states(grads["up"], call.channels),
+        unpack_rows(grads["up"], call.channels),
         call.cut(grads["bias"]),
-        unpack_states(grads["A"], call.channels),
+        unpack_states(grads["A"], call.channels, call.n_state),
         call.cut(grads["D"]),
         xz.new_empty(0) if tensors[8] is None else call.cut(tail),
-        xz.new_empty(0) if tensors[9] is None else unpack_states(state, call.channels),
+        xz.new_empty(0) if tensors[9] is None else unpack_states(state, call.channels, call.n_state),
         xz.new_empty(0) if tensors[10] is None else grads["gaps"].view(tensors[10].shape),
     )
 

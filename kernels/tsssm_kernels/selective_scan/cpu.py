@@ -13,6 +13,7 @@ from .cpu_launch import (
     LOG2_E,
     checkpoint_shape,
     count_groups,
+    even,
     launch_backward,
     launch_forward,
     own_states,
@@ -72,7 +73,8 @@ def _lay_out(
         length=length,
         blocks=blocks,
         groups=count_groups(batch, blocks),
-        state=n_state,
+        state=even(n_state),
+        state_given=n_state,
         rank=0,
         softplus=int(delta_softplus),
         B_stride=n_state,
@@ -118,7 +120,7 @@ def _forward(
     checkpoints = u.new_empty(checkpoint_shape(batch, length, sizes.blocks, sizes.state) if keep else 0)
     y = launch_forward(sizes, inputs, state, checkpoints)
     y = y.view(batch, length, -1)[..., :channels].contiguous()
-    return y, unpack_states(state, channels), checkpoints
+    return y, unpack_states(state, channels, A.shape[1]), checkpoints
 
 
 @_forward.register_fake
@@ -157,14 +159,14 @@ def _backward(
     made = {
         "u": wide(grads["u"]),
         "delta": wide(grads["delta"]),
-        "A": unpack_states(grads["A"], channels),
+        "A": unpack_states(grads["A"], channels, A.shape[1]),
         "B": grads["B"].view(B.shape),
         "C": grads["C"].view(C.shape),
         "D": grads["D"][:channels].clone(),
         "z": u.new_empty(0) if z is None else wide(grads["z"]),
         "delta_bias": grads["bias"][:channels].clone(),
         "time_gaps": grads["gaps"].view(-1 if time_gaps is None else time_gaps.shape),
-        "initial_state": unpack_states(state, channels),
+        "initial_state": unpack_states(state, channels, A.shape[1]),
     }
     given = {"D": D, "z": z, "delta_bias": delta_bias, "time_gaps": time_gaps, "initial_state": initial_state}
     return tuple(u.new_empty(0) if given.get(name, u) is None else gradient for name, gradient in made.items())

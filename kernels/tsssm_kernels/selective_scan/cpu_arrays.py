@@ -23,7 +23,8 @@ class Sizes(NamedTuple):
     length: int
     blocks: int  # of sixteen channels
     groups: int  # of blocks: the parts into which the channels of a series are cut
-    state: int
+    state: int  # even: filled up with one that stays zero
+    state_given: int
     rank: int  # of the step sizes; 0 where they are given channel by channel
     softplus: int
     B_stride: int

@@ -2,7 +2,8 @@
 
 Time advances in chunks of eight steps. Within a chunk, for each number of the state in turn, the state stays in a
 register while time advances; what does not depend on the state's number is computed once a chunk. The backward pass
-starts each chunk from the state the forward pass kept before it.
+starts each chunk from the state the forward pass kept before it, and takes two numbers of the state at once: what they
+share is loaded once, and the processor has two chains of dependent operations to work on.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ..simd import (
     total,
     write,
 )
-from ..simd_math import LOG2_E, add_to, sigmoid, softplus, softplus_and_slope
+from ..simd_math import LOG2_E, add_to, multiply_into, sigmoid, softplus, softplus_and_slope
 from . import cpu_arrays
 from .cpu_arrays import CHUNK
 
@@ -55,14 +56,15 @@ def raw_step_size(sizes, inputs, row, block):
 
 @inlined
 def pack_chunk(sizes, inputs, first, steps, scalars):
-    """Lay B, C and resets of a chunk side by side, steps beyond the end as ones that change nothing."""
+    """Lay B, C and resets of a chunk side by side; what is beyond the steps or the state changes nothing."""
     n_state = sizes.state
     for i in range(CHUNK):
         row = first + i
         B, C = row * sizes.B_stride + sizes.B_offset, row * sizes.C_stride + sizes.C_offset
         for n in range(n_state):
-            write(scalars, n * CHUNK + i, read(inputs.B, B + n) if i < steps else float32(0.0))
-            write(scalars, (n_state + n) * CHUNK + i, read(inputs.C, C + n) if i < steps else float32(0.0))
+            there = i < steps and n < sizes.state_given
+            write(scalars, n * CHUNK + i, read(inputs.B, B + n) if there else float32(0.0))
+            write(scalars, (n_state + n) * CHUNK + i, read(inputs.C, C + n) if there else float32(0.0))
         begins = i < steps and inputs.resets != 0 and read(inputs.resets, row) != 0
         write(scalars, 2 * n_state * CHUNK + i, float32(NEVER) if begins else float32(0.0))
 
@@ -148,7 +150,7 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
     chunks = (sizes.length + CHUNK - 1) // CHUNK
     zero, one = splat(float32(0.0)), splat(float32(1.0))
     x, w, sums, grad_sums = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
-    decays, kept = stack(CHUNK), stack(CHUNK)
+    decays_n, decays_m, kept_n, kept_m = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
     grad_x, grad_w, size, slope, gates = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
     never = 2 * n_state * CHUNK
     to_B = (never + CHUNK + LANES - 1) // LANES * LANES  # sums over channels, (state or rank, CHUNK, 16) each
@@ -199,32 +201,49 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                     store(grad_sums, i, grad_out)
                 own = (series * n_blocks + block) * n_state * LANES
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * LANES
-                for n in range(n_state):
-                    A = load(inputs.A, (block * n_state + n) * LANES)
-                    h = load(checkpoints, before + n * LANES)
-                    for i in range(CHUNK):
-                        decay = exp2(fma(load(w, i), A, splat_at(scratch, never + i)))
-                        store(decays, i, decay)
-                        still = decay * h
-                        h = fma(load(x, i), splat_at(scratch, n * CHUNK + i), still)
-                        store(kept, i, still)
-                        store(sums, i, fma(h, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i)))
-                        at = to_C + (n * CHUNK + i) * LANES
-                        store(scratch, at, fma(h, load(grad_sums, i), load(scratch, at)))
-                    grad_A = zero
-                    grad_h = load(grads.state, own + n * LANES)
-                    for back in range(CHUNK):
-                        i = CHUNK - 1 - back
-                        grad_h = fma(load(grad_sums, i), splat_at(scratch, (n_state + n) * CHUNK + i), grad_h)
-                        at = to_B + (n * CHUNK + i) * LANES
-                        store(scratch, at, fma(grad_h, load(x, i), load(scratch, at)))
-                        store(grad_x, i, fma(grad_h, splat_at(scratch, n * CHUNK + i), load(grad_x, i)))
-                        into_log = grad_h * load(kept, i)
-                        store(grad_w, i, fma(into_log, A, load(grad_w, i)))
-                        grad_A = fma(into_log, load(w, i), grad_A)
-                        grad_h = grad_h * load(decays, i)
-                    store(grads.state, own + n * LANES, quench(grad_h))
-                    add_to(grads.A, (of_range * n_state + n) * LANES, grad_A)
+                for n in range(0, n_state, 2):
+                    m = n + 1
+                    A_n = load(inputs.A, (block * n_state + n) * LANES)
+                    A_m = load(inputs.A, (block * n_state + m) * LANES)
+                    h_n, h_m = load(checkpoints, before + n * LANES), load(checkpoints, before + m * LANES)
+                    for i in range(steps):
+                        w_i, x_i, grad_sum, reset = (
+                            load(w, i),
+                            load(x, i),
+                            load(grad_sums, i),
+                            splat_at(scratch, never + i),
+                        )
+                        decay_n, decay_m = exp2(fma(w_i, A_n, reset)), exp2(fma(w_i, A_m, reset))
+                        store(decays_n, i, decay_n)
+                        store(decays_m, i, decay_m)
+                        still_n, still_m = decay_n * h_n, decay_m * h_m
+                        store(kept_n, i, still_n)
+                        store(kept_m, i, still_m)
+                        h_n = fma(x_i, splat_at(scratch, n * CHUNK + i), still_n)
+                        h_m = fma(x_i, splat_at(scratch, m * CHUNK + i), still_m)
+                        sum_n = fma(h_n, splat_at(scratch, (n_state + n) * CHUNK + i), load(sums, i))
+                        store(sums, i, fma(h_m, splat_at(scratch, (n_state + m) * CHUNK + i), sum_n))
+                        multiply_into(scratch, to_C + (n * CHUNK + i) * LANES, h_n, grad_sum)
+                        multiply_into(scratch, to_C + (m * CHUNK + i) * LANES, h_m, grad_sum)
+                    grad_A_n, grad_A_m = zero, zero
+                    grad_n, grad_m = load(grads.state, own + n * LANES), load(grads.state, own + m * LANES)
+                    for back in range(steps):
+                        i = steps - 1 - back
+                        w_i, x_i, grad_sum = load(w, i), load(x, i), load(grad_sums, i)
+                        grad_n = fma(grad_sum, splat_at(scratch, (n_state + n) * CHUNK + i), grad_n)
+                        grad_m = fma(grad_sum, splat_at(scratch, (n_state + m) * CHUNK + i), grad_m)
+                        multiply_into(scratch, to_B + (n * CHUNK + i) * LANES, grad_n, x_i)
+                        multiply_into(scratch, to_B + (m * CHUNK + i) * LANES, grad_m, x_i)
+                        into_x = fma(grad_n, splat_at(scratch, n * CHUNK + i), load(grad_x, i))
+                        store(grad_x, i, fma(grad_m, splat_at(scratch, m * CHUNK + i), into_x))
+                        log_n, log_m = grad_n * load(kept_n, i), grad_m * load(kept_m, i)
+                        store(grad_w, i, fma(log_m, A_m, fma(log_n, A_n, load(grad_w, i))))
+                        grad_A_n, grad_A_m = fma(log_n, w_i, grad_A_n), fma(log_m, w_i, grad_A_m)
+                        grad_n, grad_m = grad_n * load(decays_n, i), grad_m * load(decays_m, i)
+                    store(grads.state, own + n * LANES, quench(grad_n))
+                    store(grads.state, own + m * LANES, quench(grad_m))
+                    add_to(grads.A, (of_range * n_state + n) * LANES, grad_A_n)
+                    add_to(grads.A, (of_range * n_state + m) * LANES, grad_A_m)
                 grad_D, grad_bias = zero, zero
                 for i in range(steps):
                     row = first + i
@@ -262,7 +281,7 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                 add_to(grads.bias, of_range * LANES, grad_bias)
             for i in range(steps):
                 row = group * n_rows + first + i
-                for n in range(n_state):
+                for n in range(sizes.state_given):
                     B, C = row * sizes.B_stride + sizes.B_offset, row * sizes.C_stride + sizes.C_offset
                     write(grads.B, B + n, total(load(scratch, to_B + (n * CHUNK + i) * LANES)))
                     write(grads.C, C + n, total(load(scratch, to_C + (n * CHUNK + i) * LANES)))

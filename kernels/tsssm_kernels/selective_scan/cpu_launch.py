@@ -15,11 +15,14 @@ __all__ = [
     "LANES",
     "checkpoint_shape",
     "count_groups",
+    "even",
     "launch_backward",
     "launch_forward",
     "own_states",
     "pack",
+    "pack_rows",
     "pack_states",
+    "unpack_rows",
     "unpack_states",
 ]
 
@@ -34,11 +37,27 @@ def pack(tensor: Tensor) -> Tensor:
     return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
 
 
+def pack_rows(rows: Tensor) -> Tensor:
+    """(..., channels, n) -> (..., blocks, n, 16)."""
+    missing = -rows.shape[-2] % LANES
+    rows = pad(rows, (0, 0, 0, missing)) if missing else rows
+    return rows.unflatten(-2, (-1, LANES)).transpose(-1, -2).contiguous()
+
+
+def unpack_rows(packed: Tensor, channels: int) -> Tensor:
+    """(..., blocks, n, 16) -> (..., channels, n)."""
+    rows = packed.transpose(-1, -2).flatten(-3, -2)
+    return rows[..., :channels, :].contiguous()
+
+
+def even(n_state: int) -> int:
+    """Numbers of the state that the kernels work with: they take two at once."""
+    return n_state + n_state % 2
+
+
 def pack_states(states: Tensor) -> Tensor:
-    """(..., channels, state) -> (..., blocks, state, 16)."""
-    missing = -states.shape[-2] % LANES
-    states = pad(states, (0, 0, 0, missing)) if missing else states
-    return states.unflatten(-2, (-1, LANES)).transpose(-1, -2).contiguous()
+    """(..., channels, state) -> (..., blocks, even state, 16)."""
+    return pack_rows(pad(states, (0, 1)) if states.shape[-1] % 2 else states)
 
 
 def own_states(states: Tensor) -> Tensor:
@@ -47,10 +66,9 @@ def own_states(states: Tensor) -> Tensor:
     return packed.clone() if packed.data_ptr() == states.data_ptr() else packed
 
 
-def unpack_states(packed: Tensor, channels: int) -> Tensor:
-    """(..., blocks, state, 16) -> (..., channels, state)."""
-    states = packed.transpose(-1, -2).flatten(-3, -2)
-    return states[..., :channels, :].contiguous()
+def unpack_states(packed: Tensor, channels: int, n_state: int) -> Tensor:
+    """(..., blocks, even state, 16) -> (..., channels, state)."""
+    return unpack_rows(packed[..., :n_state, :], channels)
 
 
 def count_groups(batch: int, blocks: int) -> int:
@@ -61,7 +79,7 @@ def count_groups(batch: int, blocks: int) -> int:
 
 def checkpoint_shape(batch: int, length: int, blocks: int, n_state: int) -> tuple[int, ...]:
     """Shape of the states before each chunk."""
-    return batch, -(-length // CHUNK), blocks, n_state, LANES
+    return batch, -(-length // CHUNK), blocks, even(n_state), LANES
 
 
 def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, checkpoints: Tensor | None) -> Tensor:
