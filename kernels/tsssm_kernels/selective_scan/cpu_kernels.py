@@ -176,14 +176,10 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
             for block in range(blocks_from, blocks_to):
                 of_range = share * n_blocks + block
                 D = load(inputs.D, block * LANES)
-                for i in range(CHUNK):
+                for i in range(steps):
                     store(sums, i, zero)
-                    store(x, i, zero)
-                    store(w, i, zero)
-                    store(grad_sums, i, zero)
                     store(grad_x, i, zero)
                     store(grad_w, i, zero)
-                for i in range(steps):
                     row = first + i
                     at = (row * n_blocks + block) * LANES
                     raw = raw_step_size(sizes, inputs, row, block)
