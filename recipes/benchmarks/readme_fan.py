@@ -18,7 +18,7 @@ HORIZON, CUTOFF = 48, "2014-11-13 23:00"
 
 def main() -> None:
     y = tsssm_datasets.load("electricity")
-    model = MambaForecaster(HORIZON, max_steps=1500, verbose=False).fit(y.iloc[: int(0.8 * len(y))])
+    model = MambaForecaster(HORIZON, verbose=False).fit(y.iloc[: int(0.8 * len(y))])
     figure, ax = plt.subplots(figsize=(9, 3.6), layout="constrained", dpi=120)
     model.plot(y.loc[:CUTOFF], actual=y, ax=ax)
     figure.suptitle("Hourly electricity demand, two days ahead, six months after the training data end", fontsize=11)
