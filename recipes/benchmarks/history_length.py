@@ -2,11 +2,11 @@
 
     TSSSM_DATA_HOME=<folder of sets> python recipes/benchmarks/history_length.py [--sets ETTh1 bike] [--seeds 0 1 2]
 
-All train on the same windows, of 720 rows mostly, 300 steps at a learning rate for each set: twice that which validation
-chose in `defaults.py`, since the cosine here has half the mean rate of its schedules. "No window" lets attention see
-all it is given. Forecasts are made from the last 336 to 5760 rows before each cutoff of the test part, with no memory
-of older ones. Writes ``docs/benchmarks/history_length.json`` and ``.png``; each fit is kept in
-the folder `--work` as soon as it is scored.
+All train on the same windows, of 720 rows mostly, 300 steps at a learning rate for each set: twice that which
+validation chose in `defaults.py`, since the cosine here has half the mean rate of its schedules. "No window" lets
+attention see all it is given. Forecasts are made from the last 336 to 5760 rows before each cutoff of the test part,
+with no memory of older ones. Writes ``docs/benchmarks/history_length.json`` and ``.png``; each fit is kept in the
+folder `--work` as soon as it is scored.
 """
 
 from __future__ import annotations
