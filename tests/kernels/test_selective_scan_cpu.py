@@ -244,7 +244,7 @@ def test_double_backward_is_refused():
     inputs = make_inputs(length=5)
     u = inputs["u"].requires_grad_()
     (gradient,) = torch.autograd.grad(selective_scan(**inputs)[0].square().sum(), u, create_graph=True)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match=r"tsssm.selective_scan_backward.* differentiable once"):
         gradient.sum().backward()
 
 

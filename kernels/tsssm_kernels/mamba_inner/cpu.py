@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..registered import registered, without_derivative
 from ..selective_scan.cpu_arrays import Inputs, Sizes, addresses
 from ..selective_scan.cpu_launch import (
     LANES,
@@ -172,9 +173,7 @@ def _kept_sizes(batch: int, length: int, blocks: int, n_state: int, wide: int) -
     return rows * blocks * LANES, math.prod(checkpoint_shape(batch, length, blocks, n_state)), rows * wide
 
 
-@torch.library.custom_op(
-    "tsssm::mamba_inner", mutates_args=(), schema=f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)"
-)
+@registered("mamba_inner", f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)")
 def _forward(*arguments) -> tuple[Tensor, ...]:
     """Output, tail and state; with `keep` what the backward pass needs, in one piece.
 
@@ -198,7 +197,7 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
     return y, call.cut(last), unpack_states(state, call.channels, call.n_state), kept
 
 
-@_forward.register_fake
+@torch.library.register_fake(_forward)
 def _(*arguments) -> tuple[Tensor, ...]:
     xz, conv_weight, _, x_weight, _, _, A, *_, keep = arguments
     (batch, length, _), (channels, n_state), taps = xz.shape, A.shape, conv_weight.shape[0]
@@ -207,10 +206,9 @@ def _(*arguments) -> tuple[Tensor, ...]:
     return new(batch, length, channels), new(batch, taps - 1, channels), new(batch, channels, n_state), new(kept)
 
 
-@torch.library.custom_op(
-    "tsssm::mamba_inner_backward",
-    mutates_args=(),
-    schema=f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor kept, {_ARGUMENTS}) -> "
+@registered(
+    "mamba_inner_backward",
+    f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor kept, {_ARGUMENTS}) -> "
     f"({', '.join(['Tensor'] * 11)})",
 )
 def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
@@ -248,7 +246,7 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
     )
 
 
-@_backward.register_fake
+@torch.library.register_fake(_backward)
 def _(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
     return tuple(kept.new_empty(0 if tensor is None else tensor.shape) for tensor in tensors[:-1])
 
@@ -265,4 +263,5 @@ def _differentiate(ctx: Any, grad_y: Any, grad_tail: Any, grad_state: Any, *_: N
     return *(None if tensor is None else grad for tensor, grad in zip(tensors, grads)), None, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep_for_backward)
+torch.library.register_autograd(_forward, _differentiate, setup_context=_keep_for_backward)
+without_derivative(_backward)

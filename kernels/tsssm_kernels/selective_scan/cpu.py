@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..registered import registered, without_derivative
 from .cpu_arrays import Inputs, Sizes
 from .cpu_launch import (
     LANES,
@@ -104,9 +105,7 @@ def _lay_out(
     return sizes, inputs
 
 
-@torch.library.custom_op(
-    "tsssm::selective_scan", mutates_args=(), schema=f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor)"
-)
+@registered("selective_scan", f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor)")
 def _forward(
     u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets, delta_softplus, keep
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,7 +122,7 @@ def _forward(
     return y, unpack_states(state, channels, A.shape[1]), checkpoints
 
 
-@_forward.register_fake
+@torch.library.register_fake(_forward)
 def _(
     u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets, delta_softplus, keep
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,10 +131,9 @@ def _(
     return u.new_empty(u.shape), u.new_empty(batch, channels, n_state), u.new_empty(kept)
 
 
-@torch.library.custom_op(
-    "tsssm::selective_scan_backward",
-    mutates_args=(),
-    schema=f"(Tensor? grad_y, Tensor? grad_state, Tensor checkpoints, {_ARGUMENTS}) -> ({', '.join(['Tensor'] * 10)})",
+@registered(
+    "selective_scan_backward",
+    f"(Tensor? grad_y, Tensor? grad_state, Tensor checkpoints, {_ARGUMENTS}) -> ({', '.join(['Tensor'] * 10)})",
 )
 def _backward(
     grad_y, grad_state, checkpoints, u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets, softplus
@@ -172,7 +170,7 @@ def _backward(
     return tuple(u.new_empty(0) if given.get(name, u) is None else gradient for name, gradient in made.items())
 
 
-@_backward.register_fake
+@torch.library.register_fake(_backward)
 def _(
     grad_y, grad_state, checkpoints, u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state, resets, softplus
 ) -> tuple[Tensor, ...]:
@@ -195,4 +193,5 @@ def _differentiate(ctx: Any, grad_y: Tensor | None, grad_state: Tensor | None, _
     return (*given, None, None, None)  # none for resets and the flags
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep_for_backward)
+torch.library.register_autograd(_forward, _differentiate, setup_context=_keep_for_backward)
+without_derivative(_backward)
