@@ -151,7 +151,7 @@ def test_ctrl_c_while_training_exits_130_with_one_line(tmp_path):
 
 
 def test_python_m_runs_the_program():
-    code = "import runpy; sys.argv[0] = 'x'; runpy.run_module('tsssm.cli', run_name='__main__')"
+    code = "import runpy; sys.argv[0] = 'x'; runpy.run_module('tsssm', run_name='__main__')"
     done = run_python(code, "--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"tsssm {tsssm.__version__}\n", "")
 

@@ -31,7 +31,7 @@ def test_quick(recipe, tmp_path, capsys):
     assert (tmp_path / "last.png").read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(tmp_path / "forecasts.csv", index_col="time", parse_dates=True)
     y = load("electricity").iloc[-5:]
-    np.testing.assert_array_equal(table["actual"], y)
+    np.testing.assert_allclose(table["actual"], y, rtol=1e-12)
     assert table.index.equals(y.index.rename("time"))
     assert table["an hour before"].isna().tolist() == [True, False, False, False, False]
     assert "as at the start" in capsys.readouterr().out

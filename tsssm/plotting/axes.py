@@ -60,8 +60,9 @@ def positions(index: pd.Index) -> np.ndarray:
 
     Examples
     --------
-    >>> positions(pd.DatetimeIndex(["2024-07-01 02:00"], tz="Europe/Berlin"))[0] == np.datetime64("2024-07-01T00:00")
-    np.True_
+    >>> summer = pd.DatetimeIndex(["2024-07-01 02:00"], tz="Europe/Berlin")
+    >>> bool(positions(summer)[0] == np.datetime64("2024-07-01T00:00"))
+    True
     """
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
