@@ -147,8 +147,7 @@ def _digest(model: Model, data: FitData, settings: dict[str, Any]) -> str:
     training = settings["training"]
     decisive = {name: settings[name] for name in ("batch_size", "max_steps", "learning_rate", "random_state")}
     decisive |= {name: getattr(training, name) for name in ("weight_decay", "warmup", "gradient_clip", "precision")}
-    made_by = __version__, RATES, LENGTHS, COSINE_RATE
-    text = json.dumps([model.spec.to_json(), decisive, made_by], sort_keys=True, default=_plain)
+    text = json.dumps([model.spec.to_json(), decisive, __version__], sort_keys=True, default=_plain)
     digest = hashlib.sha256(text.encode())
     for values in (data.panel.values, data.panel.covariates, data.panel.offsets, data.train_lengths):
         digest.update(np.ascontiguousarray(values).tobytes())
