@@ -203,12 +203,8 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                     A_m = load(inputs.A, (block * n_state + m) * LANES)
                     h_n, h_m = load(checkpoints, before + n * LANES), load(checkpoints, before + m * LANES)
                     for i in range(steps):
-                        w_i, x_i, grad_sum, reset = (
-                            load(w, i),
-                            load(x, i),
-                            load(grad_sums, i),
-                            splat_at(scratch, never + i),
-                        )
+                        w_i, x_i, grad_sum = load(w, i), load(x, i), load(grad_sums, i)
+                        reset = splat_at(scratch, never + i)
                         decay_n, decay_m = exp2(fma(w_i, A_n, reset)), exp2(fma(w_i, A_m, reset))
                         store(decays_n, i, decay_n)
                         store(decays_m, i, decay_m)
