@@ -63,7 +63,8 @@ def fit(folder: str, cache: str) -> dict[str, float]:
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     if roots:
         environment["PYTHONPATH"] = os.pathsep.join(roots)
-    done = subprocess.run([sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", FIT]  # from a folder without a checkout, which would be imported first
+    done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
