@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
+from torch.autograd import forward_ad
 
-__all__ = ["registered", "without_derivative"]
+__all__ = ["differentiable", "registered", "without_derivative"]
+
+Forward = Callable[..., Sequence[Tensor]]
 
 
 def registered(name: str, schema: str) -> Callable[[Callable], torch._ops.OpOverload]:
@@ -49,3 +53,114 @@ def without_derivative(operator: torch._ops.OpOverload) -> None:
         )
 
     torch.library.register_autograd(operator, refuse)
+
+
+def differentiable(
+    name: str,
+    arguments: Mapping[str, str],
+    results: int,
+    *,
+    forward: Forward,
+    backward: Callable[..., Sequence[Tensor | None]],
+    shapes: Callable[..., Sequence[Sequence[int]]],
+) -> Callable[..., tuple[Tensor, ...]]:
+    """Register a forward and a backward function as one operator, differentiable once, in reverse mode.
+
+    Parameters
+    ----------
+    name : str
+        Of the operator, ``tsssm::<name>``; the backward pass becomes ``tsssm::<name>_backward``.
+    arguments : mapping of str to str
+        Type of each argument as torch writes it: "Tensor", "Tensor?", "bool", "int", "float".
+    results : int
+        How many tensors the operator gives.
+    forward : Callable
+        ``forward(*arguments, keep)`` gives the results and, after them, what the backward pass needs: with `keep`
+        False those may be empty.
+    backward : Callable
+        ``backward(gradients, kept, *arguments)``, with None for gradients that are zero, gives the gradient of each
+        tensor among the arguments, None for those that have none.
+    shapes : Callable
+        ``shapes(*arguments, keep)`` gives the shapes of what `forward` gives.
+
+    Returns
+    -------
+    Callable
+        Of the arguments; gives a tuple of results. Refuses tensors with a forward-mode tangent, which torch would
+        lose without a word.
+
+    Examples
+    --------
+    >>> squared = differentiable(
+    ...     "squared", {"x": "Tensor"}, 1,
+    ...     forward=lambda x, keep: (x * x,),
+    ...     backward=lambda gradients, kept, x: (2 * x * gradients[0],),
+    ...     shapes=lambda x, keep: (x.shape,),
+    ... )
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.grad(squared(x), x)
+    (tensor(6.),)
+    """
+    listed = ", ".join(f"{kind} {argument}" for argument, kind in arguments.items())
+    tensors = [i for i, kind in enumerate(arguments.values()) if kind.startswith("Tensor")]
+
+    run = registered(name, f"({listed}, bool keep) -> Tensor[]")(lambda *args: list(forward(*args)))
+
+    def _backward(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
+        if not any(tensor.numel() for tensor in kept):  # called without `keep`, and differentiated all the same
+            kept = list(forward(*args, True))[results:]
+        made = backward(gradients, kept, *args)
+        first = args[tensors[0]]
+        return [first.new_empty(0) if gradient is None else gradient for gradient in made]
+
+    run_backward = registered(f"{name}_backward", f"(Tensor?[] gradients, Tensor[] kept, {listed}) -> Tensor[]")(
+        _backward
+    )
+
+    @torch.library.register_fake(run)
+    def _(*args: Any) -> list[Tensor]:
+        first = args[tensors[0]]
+        return [first.new_empty(shape) for shape in shapes(*args)]
+
+    @torch.library.register_fake(run_backward)
+    def _(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
+        given = [args[i] for i in tensors]
+        shapes = [x.shape if x is not None and x.is_floating_point() else (0,) for x in given]
+        return [given[0].new_empty(shape) for shape in shapes]
+
+    def keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+        *args, _ = inputs
+        ctx.set_materialize_grads(False)
+        kept = output[results:]
+        ctx.mark_non_differentiable(*kept)
+        ctx.others = [None if i in tensors else arg for i, arg in enumerate(args)]
+        ctx.count = len(kept)
+        ctx.save_for_backward(*kept, *(args[i] for i in tensors))
+
+    def differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+        saved = ctx.saved_tensors
+        kept, given = list(saved[: ctx.count]), saved[ctx.count :]
+        args = list(ctx.others)
+        for i, tensor in zip(tensors, given):
+            args[i] = tensor
+        made = run_backward(list(gradients[:results]), kept, *args)
+        into: list[Any] = [None] * (len(args) + 1)
+        for i, tensor, gradient in zip(tensors, given, made):
+            if tensor is not None and tensor.is_floating_point():
+                into[i] = gradient
+        return tuple(into)
+
+    torch.library.register_autograd(run, differentiate, setup_context=keep_for_backward)
+    without_derivative(run_backward)
+
+    def call(*args: Any) -> tuple[Tensor, ...]:
+        given = [args[i] for i in tensors if args[i] is not None]
+        if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(x).tangent is not None for x in given):
+            raise RuntimeError(
+                f"{name} has no forward-mode derivative on the CPU: the compiled operators are differentiable once, in "
+                "reverse mode. For more, pass backend='reference'."
+            )
+        keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+        return tuple(run(*args, keep)[:results])
+
+    return call

@@ -20,6 +20,7 @@ from numba.extending import intrinsic, models, register_jitable, register_model
 __all__ = [
     "LANES",
     "exp2",
+    "exp2_less_one",
     "fma",
     "inlined",
     "load",
@@ -30,9 +31,11 @@ __all__ = [
     "splat",
     "splat_at",
     "stack",
+    "stack_type",
     "step_state",
     "store",
     "total",
+    "vector_type",
     "where_positive",
     "write",
 ]
@@ -65,8 +68,8 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, _FLOATS)
 
 
-_vector = _Vector()
-_stack = types.CPointer(_vector)
+vector_type = _Vector()
+stack_type = types.CPointer(vector_type)
 
 
 def _operator(function: Any, instruction: str) -> None:
@@ -75,9 +78,9 @@ def _operator(function: Any, instruction: str) -> None:
     @infer_global(function)
     class _Signature(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
-            return signature(_vector, *args) if args == (_vector, _vector) else None
+            return signature(vector_type, *args) if args == (vector_type, vector_type) else None
 
-    @lower_builtin(function, _vector, _vector)
+    @lower_builtin(function, vector_type, vector_type)
     def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args)
 
@@ -111,7 +114,7 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> A
     """The address of an element of an array, of memory at an integer address, or of a stack taken as numbers."""
     if isinstance(kind, types.Integer):
         data = builder.inttoptr(array, _FLOAT.as_pointer())
-    elif kind == _stack:
+    elif kind == stack_type:
         data = builder.bitcast(array, _FLOAT.as_pointer())
     else:
         data = context.make_array(kind)(context, builder, array).data
@@ -147,7 +150,7 @@ def splat(typing: Any, scalar: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _broadcast(builder, args[0])
 
-    return _vector(types.float32), generate
+    return vector_type(types.float32), generate
 
 
 @intrinsic
@@ -157,7 +160,7 @@ def splat_at(typing: Any, array: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _broadcast(builder, builder.load(_address(context, builder, sig.args[0], *args), align=4))
 
-    return _vector(array, types.intp), generate
+    return vector_type(array, types.intp), generate
 
 
 @intrinsic
@@ -165,12 +168,12 @@ def load(typing: Any, array: Any, index: Any) -> Any:
     """Sixteen elements of an array from `index` on, or the vector `index` of a stack."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if sig.args[0] == _stack:
+        if sig.args[0] == stack_type:
             return builder.load(builder.gep(args[0], [args[1]]))
         address = _address(context, builder, sig.args[0], *args)
         return builder.load(builder.bitcast(address, _FLOATS.as_pointer()), align=4)
 
-    return _vector(array, types.intp), generate
+    return vector_type(array, types.intp), generate
 
 
 @intrinsic
@@ -178,14 +181,14 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
     """Write sixteen elements of an array from `index` on, or the vector `index` of a stack."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if sig.args[0] == _stack:
+        if sig.args[0] == stack_type:
             builder.store(args[2], builder.gep(args[0], [args[1]]))
         else:
             address = _address(context, builder, sig.args[0], *args[:2])
             builder.store(args[2], builder.bitcast(address, _FLOATS.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _vector), generate
+    return types.void(array, types.intp, vector_type), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -199,7 +202,7 @@ def stack(typing: Any, count: Any) -> Any:
         room = cgutils.alloca_once(builder, ir.ArrayType(_FLOATS, size))
         return builder.bitcast(room, _FLOATS.as_pointer())
 
-    return _stack(count), generate
+    return stack_type(count), generate
 
 
 @intrinsic
@@ -209,7 +212,7 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _fma(builder, *args)
 
-    return _vector(_vector, _vector, _vector), generate
+    return vector_type(vector_type, vector_type, vector_type), generate
 
 
 @intrinsic
@@ -219,7 +222,7 @@ def maximum(typing: Any, a: Any, b: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", *args), *args)
 
-    return _vector(_vector, _vector), generate
+    return vector_type(vector_type, vector_type), generate
 
 
 @intrinsic
@@ -230,7 +233,7 @@ def where_positive(typing: Any, x: Any, a: Any, b: Any) -> Any:
         x, a, b = args
         return builder.select(builder.fcmp_ordered(">", x, _constant(0.0)), a, b)
 
-    return _vector(_vector, _vector, _vector), generate
+    return vector_type(vector_type, vector_type, vector_type), generate
 
 
 @intrinsic
@@ -243,7 +246,7 @@ def quench(typing: Any, x: Any) -> Any:
         small = builder.fcmp_ordered("<", builder.bitcast(bits, _FLOATS), _constant(2.0**-100))
         return builder.select(small, _constant(0.0), x)
 
-    return _vector(_vector), generate
+    return vector_type(vector_type), generate
 
 
 def _split_exp2(builder: Any, x: Any) -> tuple[Any, Any]:
@@ -268,7 +271,18 @@ def exp2(typing: Any, x: Any) -> Any:
         scale, (series, f) = _split_exp2(builder, *args)
         return _fma(builder, series, builder.fmul(f, scale), scale)
 
-    return _vector(_vector), generate
+    return vector_type(vector_type), generate
+
+
+@intrinsic
+def exp2_less_one(typing: Any, x: Any) -> Any:
+    """``2 ** x - 1``, accurate where x is near 0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        scale, (series, f) = _split_exp2(builder, *args)
+        return _fma(builder, series, builder.fmul(f, scale), builder.fsub(scale, _constant(1.0)))
+
+    return vector_type(vector_type), generate
 
 
 @intrinsic
@@ -281,7 +295,7 @@ def step_state(typing: Any, h: Any, x: Any, entering: Any) -> Any:
         rest = builder.fmul(series, builder.fmul(f, scale))
         return _fma(builder, h, rest, _fma(builder, h, scale, entering))
 
-    return _vector(_vector, _vector, _vector), generate
+    return vector_type(vector_type, vector_type, vector_type), generate
 
 
 @intrinsic
@@ -318,4 +332,4 @@ def total(typing: Any, x: Any) -> Any:
             )
         return builder.extract_element(x, ir.Constant(_INT, 0))
 
-    return types.float32(_vector), generate
+    return types.float32(vector_type), generate

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import torch
 
-__all__ = ["count_shares", "run_shares"]
+__all__ = ["count_groups", "count_shares", "run_shares"]
 
 SMALL = 200_000  # nanoseconds of work: below, starting another thread costs more than it brings
 
@@ -37,6 +37,18 @@ class _Pool:
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forget)
+
+
+def count_groups(batch: int, parts: int) -> int:
+    """Into how many groups the parts of a series (heads, blocks of channels) are cut: more than one for few series.
+
+    Examples
+    --------
+    >>> count_groups(batch=1_000_000, parts=8)
+    1
+    """
+    threads = torch.get_num_threads()
+    return 1 if batch >= 2 * threads else min(threads, parts)
 
 
 def count_shares(nanoseconds: float, at_most: int) -> int:

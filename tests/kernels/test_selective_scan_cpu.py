@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tsssm_kernels import selective_scan
-from tsssm_kernels.selective_scan.cpu_arrays import addresses
+from tsssm_kernels.addresses import addresses
 
 cpu = importlib.import_module("tsssm_kernels.selective_scan.cpu")
 

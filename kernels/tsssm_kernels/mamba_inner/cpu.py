@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..addresses import addresses
 from ..registered import registered, without_derivative
-from ..selective_scan.cpu_arrays import Inputs, Sizes, addresses
+from ..selective_scan.cpu_arrays import Inputs, Sizes
 from ..selective_scan.cpu_launch import (
     LANES,
     LOG2_E,
     checkpoint_shape,
-    count_groups,
     even,
     launch_backward,
     launch_forward,
@@ -25,7 +25,7 @@ from ..selective_scan.cpu_launch import (
     unpack_rows,
     unpack_states,
 )
-from ..thread_pool import count_shares, run_shares
+from ..thread_pool import count_groups, count_shares, run_shares
 
 __all__ = ["mamba_inner_cpu"]
 

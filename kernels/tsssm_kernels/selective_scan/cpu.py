@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from ..registered import registered, without_derivative
+from ..thread_pool import count_groups
 from .cpu_arrays import Inputs, Sizes
 from .cpu_launch import (
     LANES,
     LOG2_E,
     checkpoint_shape,
-    count_groups,
     even,
     launch_backward,
     launch_forward,

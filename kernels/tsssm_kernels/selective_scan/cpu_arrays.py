@@ -1,17 +1,13 @@
 """What the CPU kernels of the scan read and write: float32 memory, channels in blocks of sixteen lanes.
 
-The arrays are tensors in Python, contiguous, and their addresses in a kernel (0 for what is not there): to a kernel a
-NumPy array is an object whose references it counts wherever it is named, in the middle of the loops.
+The arrays are tensors in Python, contiguous, and their addresses in a kernel (0 for what is not there).
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-
-__all__ = ["CHUNK", "Gradients", "Inputs", "Sizes", "addresses"]
+__all__ = ["CHUNK", "Gradients", "Inputs", "Sizes"]
 
 CHUNK = 8  # steps that a kernel takes at once, and between two checkpoints
 
@@ -73,19 +69,3 @@ class Gradients(NamedTuple):
     z: Any  # (T, z_stride), optional
     gaps: Any  # (G, T), optional
     state: Any  # (batch, blocks, state, 16): in, of the final state; out, of the initial one
-
-
-def addresses(arrays: Any) -> Any:
-    """The same tuple with the addresses of its tensors, which must live on while these are in use."""
-    found = [0 if tensor is None else _address(tensor) for tensor in arrays]
-    return type(arrays)(*found) if hasattr(arrays, "_fields") else tuple(found)
-
-
-def _address(tensor: Tensor) -> int:
-    """Its address; what a kernel would misread is refused here, for there it would be a crash."""
-    if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not tensor.is_contiguous():
-        raise ValueError(
-            f"backend is 'cpu', which needs all tensors float32 and on the CPU; one is {tensor.dtype} on "
-            f"{tensor.device}. Move it, or use 'chunked'."
-        )
-    return tensor.data_ptr()

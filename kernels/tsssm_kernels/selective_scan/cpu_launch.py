@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..addresses import addresses
 from ..thread_pool import count_shares, run_shares
-from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes, addresses
+from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes
 
 __all__ = [
     "LANES",
     "checkpoint_shape",
-    "count_groups",
     "even",
     "launch_backward",
     "launch_forward",
@@ -69,12 +68,6 @@ def own_states(states: Tensor) -> Tensor:
 def unpack_states(packed: Tensor, channels: int, n_state: int) -> Tensor:
     """(..., blocks, even state, 16) -> (..., channels, state)."""
     return unpack_rows(packed[..., :n_state, :], channels)
-
-
-def count_groups(batch: int, blocks: int) -> int:
-    """Into how many parts the channels of a series are cut: more than one only where series are few."""
-    threads = torch.get_num_threads()
-    return 1 if batch >= 2 * threads else min(threads, blocks)
 
 
 def checkpoint_shape(batch: int, length: int, blocks: int, n_state: int) -> tuple[int, ...]:

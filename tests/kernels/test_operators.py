@@ -1,0 +1,57 @@
+"""Every operator against what all of them must fulfil, and torch's own checks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tsssm_kernels.conformance import CHECKS, check_accuracy_when_hard, find_operators
+
+OPERATORS = find_operators()
+CASES = [(name, case) for name, operator in OPERATORS.items() for case in operator.cases]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's own, of forward mode
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_conforms(name, case, check):
+    CHECKS[check](OPERATORS[name], OPERATORS[name].cases[case])
+
+
+@pytest.mark.parametrize(("name", "case"), [(n, case) for n, operator in OPERATORS.items() for case in operator.hard])
+def test_is_accurate_when_it_is_hard(name, case):
+    check_accuracy_when_hard(OPERATORS[name], OPERATORS[name].hard[case])
+
+
+class Recorded(TorchDispatchMode):
+    """Remembers calls of the library's own operators."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.namespace == "tsssm":
+            self.calls.append((function, args))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_opcheck(name, case):
+    operator = OPERATORS[name]
+    inputs = operator.cases[case](torch.Generator().manual_seed(0), 2, 9)
+    for x in inputs.values():
+        for tensor in x if isinstance(x, tuple) else [x]:
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+                tensor.requires_grad_()
+    with Recorded() as recorded:
+        operator.function(**inputs)
+    for function, args in recorded.calls:
+        torch.library.opcheck(function, [_as_leaf(x) for x in args])
+
+
+def _as_leaf(x):
+    if isinstance(x, list):
+        return [_as_leaf(part) for part in x]
+    return x.detach().requires_grad_(x.requires_grad) if isinstance(x, torch.Tensor) else x
