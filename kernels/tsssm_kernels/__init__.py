@@ -1,6 +1,7 @@
 """Tensor operators of state-space models: recurrences over (batch, length, ...) tensors, and their single steps."""
 
 from .decay_attention import DecayState, decay_attention, decay_attention_step
+from .delta_rule import delta_rule, delta_rule_step, gated_delta_rule, gated_delta_rule_step
 from .linear_recurrence import linear_recurrence
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
@@ -10,6 +11,10 @@ __all__ = [
     "DecayState",
     "decay_attention",
     "decay_attention_step",
+    "delta_rule",
+    "delta_rule_step",
+    "gated_delta_rule",
+    "gated_delta_rule_step",
     "linear_recurrence",
     "mamba_inner",
     "mamba_inner_step",

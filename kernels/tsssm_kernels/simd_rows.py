@@ -49,3 +49,17 @@ def prefetch_row(source, at, count):
     """Ask for `count` numbers, to be there soon."""
     for n in range(at, at + count, LANES):
         prefetch(source, n)
+
+
+@inlined
+def read_apart(source, at, count, row, to, step):
+    """Copy `count` numbers, the vectors of the copy `step` numbers apart; zeros fill the last one."""
+    for n in range(0, count, LANES):
+        read_row(source, at + n, min(LANES, count - n), row, to + n // LANES * step)
+
+
+@inlined
+def write_apart(row, at, step, count, target, to):
+    """Copy back what `read_apart` copies."""
+    for n in range(0, count, LANES):
+        write_row(row, at + n // LANES * step, min(LANES, count - n), target, to + n)

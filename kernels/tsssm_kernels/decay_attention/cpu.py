@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ..addresses import addresses
+from ..chunks import CHUNK, up
 from ..registered import differentiable
 from ..thread_pool import count_groups, count_shares, run_shares
-from .cpu_arrays import CHUNK, Gradients, Inputs, Outputs, Sizes, up
+from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
 __all__ = ["attend_cpu"]
 

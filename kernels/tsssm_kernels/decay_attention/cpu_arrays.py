@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["CHUNK", "Gradients", "Inputs", "Outputs", "Sizes", "up"]
-
-CHUNK = 16  # steps that a kernel takes at once, and between two checkpoints; as many as a vector has lanes
+__all__ = ["Gradients", "Inputs", "Outputs", "Sizes"]
 
 
 class Sizes(NamedTuple):
@@ -51,8 +49,3 @@ class Gradients(NamedTuple):
     log_decay: Any
     state: Any
     sums: Any
-
-
-def up(count: int) -> int:
-    """The numbers of whole vectors that hold so many."""
-    return -(-count // CHUNK) * CHUNK
