@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from numba import float32
 
-from .chunks import CHUNK
 from .simd import LANES, exp2, exp2_less_one, fma, inlined, load, read, splat, splat_at, store
 from .simd_math import LOG2_E
 from .simd_rows import read_row, whole
 
-__all__ = ["CHUNK", "read_decays"]
+__all__ = ["read_decays"]
 
 NEVER = -1e30  # exponent of a decay: nothing is kept
 

@@ -1,4 +1,4 @@
-"""Sixteen vectors of a stack as a tile of 16 by 16 numbers: the sums of its rows, and its transpose."""
+"""Sixteen vectors as a tile of 16 by 16 numbers: the sums of its rows, and its transpose."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ __all__ = ["splat_sums", "sum_rows", "transpose"]
 _INT = ir.IntType(32)
 
 
-def _load(builder: Any, tile: Any, first: Any) -> list[Any]:
-    rows = [builder.gep(tile, [builder.add(first, first.type(row))]) for row in range(LANES)]
-    return [builder.load(row) for row in rows]
+def _rows(builder: Any, tile: Any, first: Any) -> list[Any]:
+    return [builder.gep(tile, [builder.add(first, first.type(row))]) for row in range(LANES)]
 
 
 def _interleave(builder: Any, a: Any, b: Any, size: int) -> tuple[Any, Any]:
@@ -32,23 +31,23 @@ def _interleave(builder: Any, a: Any, b: Any, size: int) -> tuple[Any, Any]:
 
 
 @intrinsic
-def sum_rows(typing: Any, tile: Any, first: Any) -> Any:
-    """The sums of the lanes of sixteen vectors, from `first` on: lane i has that of vector i.
+def sum_rows(typing: Any, array: Any, index: Any) -> Any:
+    """The sums of the lanes of sixteen vectors of a stack, from `index` on: lane i has that of vector i.
 
     By pairs: with fewer operations than sixteen sums one by one, and in the same order on every machine.
     """
-    if tile != stack_type:
+    if array != stack_type:
         return None
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        rows, size = _load(builder, *args), 1
+        rows, size = [builder.load(row) for row in _rows(builder, *args)], 1
         while len(rows) > 1:
             pairs = zip(rows[::2], rows[1::2])
             rows = [builder.fadd(*_interleave(builder, a, b, size)) for a, b in pairs]
             size *= 2
         return rows[0]
 
-    return vector_type(tile, types.intp), generate
+    return vector_type(array, types.intp), generate
 
 
 @intrinsic
@@ -78,15 +77,15 @@ def transpose(typing: Any, tile: Any, first: Any) -> Any:
         return None
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        rows, size = _load(builder, *args), 1
+        rows, size = [builder.load(row) for row in _rows(builder, *args)], 1
         while size < LANES:
             for low in range(LANES):
                 if not low & size:
                     high = low | size
                     rows[low], rows[high] = _interleave(builder, rows[low], rows[high], size)
             size *= 2
-        for row, value in enumerate(rows):
-            builder.store(value, builder.gep(args[0], [builder.add(args[1], args[1].type(row))]))
+        for row, value in zip(_rows(builder, *args), rows):
+            builder.store(value, row)
         return context.get_dummy_value()
 
     return types.void(tile, types.intp), generate

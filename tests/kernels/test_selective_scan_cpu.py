@@ -252,14 +252,6 @@ def tensors_of(inputs):
     return [None if (value := inputs.get(name)) is None else value.requires_grad_() for name in NAMES]
 
 
-@pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("without", [(), NAMES[5:]], ids=["all", "required"])
-def test_opcheck(without, keep):
-    inputs = make_inputs(length=9, channels=5, state=3, without=without)
-    resets = None if without else torch.arange(9).expand(2, 9) == 4
-    torch.library.opcheck(cpu._forward, (*tensors_of(inputs), resets, True, keep))
-
-
 def test_exports_with_a_dynamic_batch():
     class Scan(torch.nn.Module):
         def forward(self, u, delta, A, B, C):

@@ -87,9 +87,9 @@ def _backward(gradients, kept, q, k, v, log_decay, state, sums, resets) -> list[
     if sums is not None and grad_weights is None:
         grad_weights = q.new_zeros(q.shape[:3])
     incoming = (grad_y.contiguous(), None if grad_weights is None else grad_weights.contiguous())
-    items, heads, keys, rows = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values + sizes.sums + 1)
+    items, heads, keys, rows = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values + sizes.sums)
     shares = count_shares(BACKWARD * len(q) * sizes.length * heads * keys * rows, items)
-    scratch = q.new_empty(shares, (6 * CHUNK + 1) * keys + 3 * CHUNK * rows + (1 + heads) * keys * rows)
+    scratch = q.new_empty(shares, (7 * CHUNK + 1) * keys + 3 * CHUNK * rows + (1 + heads) * keys * rows)
     at, from_outputs, into = addresses(inputs), addresses(Outputs(None, None, None, None, *kept)), addresses(grads)
     gradients_at = addresses(incoming)
 

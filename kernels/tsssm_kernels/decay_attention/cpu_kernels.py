@@ -11,7 +11,9 @@ from functools import partial
 
 from numba import float32
 
-from .. import simd, simd_decays, simd_rows, simd_tiles
+from .. import chunks as chunks_of_time
+from .. import simd, simd_columns, simd_decays, simd_math, simd_rows, simd_tiles
+from ..chunks import CHUNK
 from ..compiling import compile_serial
 from ..simd import (
     LANES,
@@ -27,16 +29,28 @@ from ..simd import (
     total,
     write,
 )
-from ..simd_decays import CHUNK, read_decays
-from ..simd_rows import clear, prefetch_row, read_row, whole, write_row
-from ..simd_tiles import sum_rows, transpose
+from ..simd_columns import read_checkpoint, read_columns, write_columns
+from ..simd_decays import read_decays
+from ..simd_math import add_to
+from ..simd_rows import clear, prefetch_row, read_apart, read_row, whole, write_apart, write_row
+from ..simd_tiles import sum_rows
 from . import cpu_arrays
 
 __all__ = ["backward", "forward"]
 
 FLOAT = 4  # bytes
 
-compiled = partial(compile_serial, helpers=(simd, simd_decays, simd_rows, simd_tiles, cpu_arrays))
+# In the backward pass, what a step has for sixteen keys lies side by side: inputs, and gradients of them.
+Q, K, DECAY, GRAD_Q, GRAD_K, GRAD_DECAY = (which * 16 for which in range(6))
+STEP = 6 * 16
+# So does what a chunk has for four values: a vector of time steps for each of them, value by value.
+VALUE, OUT = 0, 4 * CHUNK
+FOUR = 2 * 4 * CHUNK
+
+compiled = partial(
+    compile_serial,
+    helpers=(chunks_of_time, simd, simd_columns, simd_decays, simd_math, simd_rows, simd_tiles, cpu_arrays),
+)
 
 
 @inlined
@@ -51,17 +65,17 @@ def prefetch_chunk(sizes, inputs, row):
 
 
 @inlined
-def advance_values(K, V, steps, q_rows, k_rows, v_rows, decays, missed, state, y_rows):
+def advance_values(wide, V, steps, q_rows, k_rows, v_rows, decays, missed, state, y_rows):
     """Advance a state by a chunk: four of its rows at once, sixteen values in a vector."""
     for w in range(0, V, LANES):
         for i in range(steps):
             store(y_rows, i * V + w, splat(float32(0.0)))
-        for n in range(0, K, 4):
+        for n in range(0, wide, 4):
             at = n * V + w
             a, b, c, d = load(state, at), load(state, at + V), load(state, at + 2 * V), load(state, at + 3 * V)
             a_0, b_0, c_0, d_0 = a, b, c, d
             for i in range(steps):
-                j = i * K + n
+                j = i * wide + n
                 v = load(v_rows, i * V + w)
                 a = fma(a, splat_at(decays, j), v * splat_at(k_rows, j))
                 b = fma(b, splat_at(decays, j + 1), v * splat_at(k_rows, j + 1))
@@ -78,16 +92,16 @@ def advance_values(K, V, steps, q_rows, k_rows, v_rows, decays, missed, state, y
 
 
 @inlined
-def advance_sums(K, steps, q_rows, k_rows, decays, missed, sums, weights):
+def advance_sums(wide, steps, q_rows, k_rows, decays, missed, sums, weights):
     """Advance the sums of keys by a chunk; their products with the queries are the first numbers of `weights`."""
     for i in range(CHUNK):
         store(weights, i, splat(float32(0.0)))
-    for n in range(0, K, LANES):
+    for n in range(0, wide, LANES):
         running = load(sums, n)
         first = running
         for i in range(steps):
-            running = fma(running, load(decays, i * K + n), load(k_rows, i * K + n))
-            store(weights, i, fma(running, load(q_rows, i * K + n), load(weights, i)))
+            running = fma(running, load(decays, i * wide + n), load(k_rows, i * wide + n))
+            store(weights, i, fma(running, load(q_rows, i * wide + n), load(weights, i)))
         store(sums, n, quench(fma(first, load(missed, n), running)))
     store(weights, 0, sum_rows(weights, 0))
 
@@ -96,110 +110,149 @@ def advance_sums(K, steps, q_rows, k_rows, decays, missed, sums, weights):
 def forward(sizes, inputs, outputs, scratch, items_from, items_to):
     """Run items (series and group of heads) `items_from` to `items_to`."""
     heads, keys, values = sizes.heads, sizes.keys, sizes.values
-    K, V = whole(keys), whole(values)
-    q_rows = scratch  # (CHUNK, K)
-    k_rows = q_rows + FLOAT * CHUNK * K
-    decays = k_rows + FLOAT * CHUNK * K
-    missed = decays + FLOAT * CHUNK * K  # (K,)
-    v_rows = missed + FLOAT * K  # (CHUNK, V)
+    wide, V = whole(keys), whole(values)
+    q_rows = scratch  # (CHUNK, wide)
+    k_rows = q_rows + FLOAT * CHUNK * wide
+    decays = k_rows + FLOAT * CHUNK * wide
+    missed = decays + FLOAT * CHUNK * wide  # (wide,)
+    v_rows = missed + FLOAT * wide  # (CHUNK, V)
     y_rows = v_rows + FLOAT * CHUNK * V
-    states = y_rows + FLOAT * CHUNK * V  # (heads, K, V)
-    all_sums = states + FLOAT * heads * K * V  # (heads, K)
+    states = y_rows + FLOAT * CHUNK * V  # (heads, wide, V)
+    all_sums = states + FLOAT * heads * wide * V  # (heads, wide)
     weights = stack(CHUNK)
     chunks = (sizes.length + CHUNK - 1) // CHUNK
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         heads_from, heads_to = group * heads // sizes.groups, (group + 1) * heads // sizes.groups
-        clear(states, 0, heads * K * V)
+        clear(states, 0, heads * wide * V)
         for head in range(heads_from, heads_to):
             own = series * heads + head
             for n in range(keys):
-                read_row(outputs.state, (own * keys + n) * values, values, states, (head * K + n) * V)
+                read_row(outputs.state, (own * keys + n) * values, values, states, (head * wide + n) * V)
             if sizes.sums != 0:
-                read_row(outputs.sums, own * keys, keys, all_sums, head * K)
+                read_row(outputs.sums, own * keys, keys, all_sums, head * wide)
         for chunk in range(chunks):
             row = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
             if chunk + 2 < chunks:
                 prefetch_chunk(sizes, inputs, row + CHUNK)
             for head in range(heads_from, heads_to):
-                state, sums = states + FLOAT * head * K * V, all_sums + FLOAT * head * K
+                state, sums = states + FLOAT * head * wide * V, all_sums + FLOAT * head * wide
                 for i in range(steps):
                     at = (row + i) * heads + head
-                    read_row(inputs.q, at * keys, keys, q_rows, i * K)
-                    read_row(inputs.k, at * keys, keys, k_rows, i * K)
+                    read_row(inputs.q, at * keys, keys, q_rows, i * wide)
+                    read_row(inputs.k, at * keys, keys, k_rows, i * wide)
                     read_row(inputs.v, at * values, values, v_rows, i * V)
                 read_decays(sizes, inputs, row, head, steps, decays, missed)
                 if outputs.checkpoints != 0:
                     kept = (series * chunks + chunk) * heads + head
-                    write_row(state, 0, K * V, outputs.checkpoints, kept * K * V)
+                    write_row(state, 0, wide * V, outputs.checkpoints, kept * wide * V)
                     if sizes.sums != 0:
-                        write_row(sums, 0, K, outputs.sum_checkpoints, kept * K)
-                advance_values(K, V, steps, q_rows, k_rows, v_rows, decays, missed, state, y_rows)
+                        write_row(sums, 0, wide, outputs.sum_checkpoints, kept * wide)
+                advance_values(wide, V, steps, q_rows, k_rows, v_rows, decays, missed, state, y_rows)
                 for i in range(steps):
                     write_row(y_rows, i * V, values, outputs.y, ((row + i) * heads + head) * values)
                 if sizes.sums != 0:
-                    advance_sums(K, steps, q_rows, k_rows, decays, missed, sums, weights)
+                    advance_sums(wide, steps, q_rows, k_rows, decays, missed, sums, weights)
                     for i in range(steps):
                         write(outputs.weights, (row + i) * heads + head, read(weights, i))
         for head in range(heads_from, heads_to):
             own = series * heads + head
             for n in range(keys):
-                write_row(states, (head * K + n) * V, values, outputs.state, (own * keys + n) * values)
+                write_row(states, (head * wide + n) * V, values, outputs.state, (own * keys + n) * values)
             if sizes.sums != 0:
-                write_row(all_sums, head * K, keys, outputs.sums, own * keys)
+                write_row(all_sums, head * wide, keys, outputs.sums, own * keys)
 
 
 @inlined
-def read_checkpoint(sizes, outputs, kept, states, tile):
-    """A checkpoint of the state, turned: a row of (whole keys) for each value, and one for the sums of keys."""
-    K, V = whole(sizes.keys), whole(sizes.values)
-    for n in range(0, K, LANES):
-        for w in range(0, V, LANES):
-            for i in range(LANES):
-                store(tile, i, load(outputs.checkpoints, (kept * K + n + i) * V + w))
-            transpose(tile, 0)
-            for i in range(LANES):
-                store(states, (w + i) * K + n, load(tile, i))
-        if sizes.sums != 0:
-            store(states, sizes.values * K + n, load(outputs.sum_checkpoints, kept * K + n))
+def run_four(wide, steps, rows, states, four, kept, grads, missed, into, grad_v):
+    """Four rows of the state, turned, sixteen keys of them, through a chunk again, and their gradients back.
+
+    `rows` holds inputs and gradients, one step's beside the other's; `kept` and `into` are memory of this call.
+    """
+    s_0, s_1 = load(states, 0), load(states, wide)
+    s_2, s_3 = load(states, 2 * wide), load(states, 3 * wide)
+    for i in range(steps):
+        at = i * STEP
+        k, decay = load(rows, at + K), load(rows, at + DECAY)
+        s_0, s_1, s_2, s_3 = s_0 * decay, s_1 * decay, s_2 * decay, s_3 * decay
+        store(kept, 4 * i, s_0)
+        store(kept, 4 * i + 1, s_1)
+        store(kept, 4 * i + 2, s_2)
+        store(kept, 4 * i + 3, s_3)
+        s_0 = fma(k, splat_at(four, VALUE + i), s_0)
+        s_1 = fma(k, splat_at(four, VALUE + CHUNK + i), s_1)
+        s_2 = fma(k, splat_at(four, VALUE + 2 * CHUNK + i), s_2)
+        s_3 = fma(k, splat_at(four, VALUE + 3 * CHUNK + i), s_3)
+        into_q = fma(s_0, splat_at(four, OUT + i), load(rows, at + GRAD_Q))
+        into_q = fma(s_1, splat_at(four, OUT + CHUNK + i), into_q)
+        into_q = fma(s_2, splat_at(four, OUT + 2 * CHUNK + i), into_q)
+        store(rows, at + GRAD_Q, fma(s_3, splat_at(four, OUT + 3 * CHUNK + i), into_q))
+    d_0, d_1 = load(grads, 0), load(grads, wide)
+    d_2, d_3 = load(grads, 2 * wide), load(grads, 3 * wide)
+    last_0, last_1, last_2, last_3 = d_0, d_1, d_2, d_3
+    for back in range(steps):
+        i = steps - 1 - back
+        at = i * STEP
+        q, k, decay = load(rows, at + Q), load(rows, at + K), load(rows, at + DECAY)
+        d_0 = fma(q, splat_at(four, OUT + i), d_0)
+        d_1 = fma(q, splat_at(four, OUT + CHUNK + i), d_1)
+        d_2 = fma(q, splat_at(four, OUT + 2 * CHUNK + i), d_2)
+        d_3 = fma(q, splat_at(four, OUT + 3 * CHUNK + i), d_3)
+        into_k = fma(d_0, splat_at(four, VALUE + i), load(rows, at + GRAD_K))
+        into_k = fma(d_1, splat_at(four, VALUE + CHUNK + i), into_k)
+        into_k = fma(d_2, splat_at(four, VALUE + 2 * CHUNK + i), into_k)
+        store(rows, at + GRAD_K, fma(d_3, splat_at(four, VALUE + 3 * CHUNK + i), into_k))
+        into_decay = fma(d_0, load(kept, 4 * i), load(rows, at + GRAD_DECAY))
+        into_decay = fma(d_1, load(kept, 4 * i + 1), into_decay)
+        into_decay = fma(d_2, load(kept, 4 * i + 2), into_decay)
+        store(rows, at + GRAD_DECAY, fma(d_3, load(kept, 4 * i + 3), into_decay))
+        store(into, i, d_0 * k)
+        store(into, CHUNK + i, d_1 * k)
+        store(into, 2 * CHUNK + i, d_2 * k)
+        store(into, 3 * CHUNK + i, d_3 * k)
+        d_0, d_1, d_2, d_3 = d_0 * decay, d_1 * decay, d_2 * decay, d_3 * decay
+    off = load(missed, 0)
+    store(grads, 0, quench(fma(last_0, off, d_0)))
+    store(grads, wide, quench(fma(last_1, off, d_1)))
+    store(grads, 2 * wide, quench(fma(last_2, off, d_2)))
+    store(grads, 3 * wide, quench(fma(last_3, off, d_3)))
+    add_to(grad_v, 0, sum_rows(into, 0))
+    add_to(grad_v, CHUNK, sum_rows(into, CHUNK))
+    add_to(grad_v, 2 * CHUNK, sum_rows(into, 2 * CHUNK))
+    add_to(grad_v, 3 * CHUNK, sum_rows(into, 3 * CHUNK))
 
 
 @compiled
 def backward(sizes, inputs, outputs, grad_y, grad_weights, grads, scratch, items_from, items_to):
     """Gradients for items `items_from` to `items_to`."""
     heads, keys, values = sizes.heads, sizes.keys, sizes.values
-    K = whole(keys)
-    rows = values + sizes.sums  # of a state, turned: one for each value, the sums' value is 1
-    R = whole(rows + 1)  # they are taken two at a time
-    q_rows = scratch  # (CHUNK, K)
-    k_rows = q_rows + FLOAT * CHUNK * K
-    decays = k_rows + FLOAT * CHUNK * K
-    grad_q = decays + FLOAT * CHUNK * K
-    grad_k = grad_q + FLOAT * CHUNK * K
-    grad_decay = grad_k + FLOAT * CHUNK * K
-    missed = grad_decay + FLOAT * CHUNK * K  # (K,)
-    v_rows = missed + FLOAT * K  # (CHUNK, R)
-    out_rows = v_rows + FLOAT * CHUNK * R
-    grad_v = out_rows + FLOAT * CHUNK * R  # (R, CHUNK)
-    states = grad_v + FLOAT * CHUNK * R  # (R, K)
-    all_grads = states + FLOAT * R * K  # (heads, R, K)
-    tile, kept_a, kept_b, into_a, into_b = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
+    wide, V = whole(keys), whole(values)
+    n_rows = values + sizes.sums  # of a state, turned: one for each value, the sums' value is 1
+    R = whole(n_rows)
+    rows = scratch  # (wide / 16, CHUNK, STEP)
+    columns = rows + FLOAT * 6 * CHUNK * wide  # (R / 4, FOUR)
+    grad_v = columns + FLOAT * 2 * CHUNK * R  # (R, CHUNK)
+    missed = grad_v + FLOAT * CHUNK * R  # (wide,)
+    decays = missed + FLOAT * wide  # (CHUNK, wide)
+    states = decays + FLOAT * CHUNK * wide  # (R, wide)
+    all_grads = states + FLOAT * R * wide  # (heads, R, wide)
+    tile, kept, into = stack(16), stack(64), stack(64)
     zero = splat(float32(0.0))
     chunks = (sizes.length + CHUNK - 1) // CHUNK
-    clear(v_rows, 0, 2 * CHUNK * R)
-    clear(states, 0, R * K)
+    clear(columns, 0, 2 * CHUNK * R)
+    clear(states, 0, R * wide)
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         heads_from, heads_to = group * heads // sizes.groups, (group + 1) * heads // sizes.groups
-        clear(all_grads, 0, heads * R * K)
+        clear(all_grads, 0, heads * R * wide)
         for head in range(heads_from, heads_to):
             own = series * heads + head
             for n in range(keys):
                 for w in range(values):
-                    write(all_grads, (head * R + w) * K + n, read(grads.state, (own * keys + n) * values + w))
+                    write(all_grads, (head * R + w) * wide + n, read(grads.state, (own * keys + n) * values + w))
                 if sizes.sums != 0:
-                    write(all_grads, (head * R + values) * K + n, read(grads.sums, own * keys + n))
+                    write(all_grads, (head * R + values) * wide + n, read(grads.sums, own * keys + n))
         for chunk in range(chunks - 1, -1, -1):
             row = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
@@ -207,72 +260,49 @@ def backward(sizes, inputs, outputs, grad_y, grad_weights, grads, scratch, items
                 prefetch_chunk(sizes, inputs, row - CHUNK)
                 prefetch_row(grad_y, (row - CHUNK) * heads * values, CHUNK * heads * values)
             for head in range(heads_from, heads_to):
-                grad_state = all_grads + FLOAT * head * R * K
-                for i in range(steps):
-                    at = (row + i) * heads + head
-                    read_row(inputs.q, at * keys, keys, q_rows, i * K)
-                    read_row(inputs.k, at * keys, keys, k_rows, i * K)
-                    read_row(inputs.v, at * values, values, v_rows, i * R)
-                    read_row(grad_y, at * values, values, out_rows, i * R)
-                    if sizes.sums != 0:
-                        write(v_rows, i * R + values, float32(1.0))
-                        write(out_rows, i * R + values, read(grad_weights, at))
+                apart, grad_state = CHUNK * STEP, all_grads + FLOAT * head * R * wide
                 read_decays(sizes, inputs, row, head, steps, decays, missed)
-                read_checkpoint(sizes, outputs, (series * chunks + chunk) * heads + head, states, tile)
-                clear(grad_q, 0, 3 * CHUNK * K)
-                for w in range(0, rows, 2):
-                    for i in range(CHUNK):
-                        store(into_a, i, zero)
-                        store(into_b, i, zero)
-                    for n in range(0, K, LANES):
-                        a, b = load(states, w * K + n), load(states, (w + 1) * K + n)
-                        for i in range(steps):
-                            j = i * K + n
-                            decay, k = load(decays, j), load(k_rows, j)
-                            a, b = a * decay, b * decay
-                            store(kept_a, i, a)
-                            store(kept_b, i, b)
-                            a = fma(k, splat_at(v_rows, i * R + w), a)
-                            b = fma(k, splat_at(v_rows, i * R + w + 1), b)
-                            into_q = fma(a, splat_at(out_rows, i * R + w), load(grad_q, j))
-                            store(grad_q, j, fma(b, splat_at(out_rows, i * R + w + 1), into_q))
-                        a, b = load(grad_state, w * K + n), load(grad_state, (w + 1) * K + n)
-                        last_a, last_b = a, b
-                        for back in range(steps):
-                            i = steps - 1 - back
-                            j = i * K + n
-                            q, k, decay = load(q_rows, j), load(k_rows, j), load(decays, j)
-                            a = fma(q, splat_at(out_rows, i * R + w), a)
-                            b = fma(q, splat_at(out_rows, i * R + w + 1), b)
-                            into_k = fma(a, splat_at(v_rows, i * R + w), load(grad_k, j))
-                            store(grad_k, j, fma(b, splat_at(v_rows, i * R + w + 1), into_k))
-                            into_decay = fma(a, load(kept_a, i), load(grad_decay, j))
-                            store(grad_decay, j, fma(b, load(kept_b, i), into_decay))
-                            store(into_a, i, fma(a, k, load(into_a, i)))
-                            store(into_b, i, fma(b, k, load(into_b, i)))
-                            a, b = a * decay, b * decay
-                        off = load(missed, n)
-                        store(grad_state, w * K + n, quench(fma(last_a, off, a)))
-                        store(grad_state, (w + 1) * K + n, quench(fma(last_b, off, b)))
-                    store(grad_v, w * CHUNK, sum_rows(into_a, 0))
-                    store(grad_v, (w + 1) * CHUNK, sum_rows(into_b, 0))
+                for i in range(steps):
+                    at = ((row + i) * heads + head) * keys
+                    read_apart(inputs.q, at, keys, rows, i * STEP + Q, apart)
+                    read_apart(inputs.k, at, keys, rows, i * STEP + K, apart)
+                    read_apart(decays, i * wide, wide, rows, i * STEP + DECAY, apart)
+                    for n in range(0, wide, LANES):
+                        clear(rows, n * CHUNK * 6 + i * STEP + GRAD_Q, n * CHUNK * 6 + (i + 1) * STEP)
+                at = (row * heads + head) * values
+                read_columns(inputs.v, at, heads * values, steps, values, columns, FOUR, VALUE, tile)
+                read_columns(grad_y, at, heads * values, steps, values, columns, FOUR, OUT, tile)
+                kept_at = (series * chunks + chunk) * heads + head
+                read_checkpoint(outputs.checkpoints, kept_at, wide, V, states, tile)
+                if sizes.sums != 0:
+                    write_row(outputs.sum_checkpoints, kept_at * wide, wide, states, values * wide)
+                    of_sums = values // 4 * FOUR + values % 4 * CHUNK
+                    for i in range(steps):
+                        write(columns, of_sums + VALUE + i, float32(1.0))
+                        write(columns, of_sums + OUT + i, read(grad_weights, (row + i) * heads + head))
+                clear(grad_v, 0, R * CHUNK)
+                for n in range(0, wide, LANES):
+                    of_keys = rows + FLOAT * 6 * CHUNK * n
+                    for w in range(0, n_rows, 4):
+                        four, of_values = columns + FLOAT * (w // 4) * FOUR, grad_v + FLOAT * w * CHUNK
+                        state, of_state = states + FLOAT * (w * wide + n), grad_state + FLOAT * (w * wide + n)
+                        run_four(wide, steps, of_keys, state, four, kept, of_state, missed + FLOAT * n, into, of_values)
+                write_columns(grad_v, steps, values, grads.v, at, heads * values, tile)
                 for i in range(steps):
                     at = (row + i) * heads + head
-                    write_row(grad_q, i * K, keys, grads.q, at * keys)
-                    write_row(grad_k, i * K, keys, grads.k, at * keys)
-                    for w in range(values):
-                        write(grads.v, at * values + w, read(grad_v, w * CHUNK + i))
+                    write_apart(rows, i * STEP + GRAD_Q, apart, keys, grads.q, at * keys)
+                    write_apart(rows, i * STEP + GRAD_K, apart, keys, grads.k, at * keys)
                     if sizes.decays > 1:
-                        write_row(grad_decay, i * K, keys, grads.log_decay, at * keys)
+                        write_apart(rows, i * STEP + GRAD_DECAY, apart, keys, grads.log_decay, at * keys)
                     elif sizes.decays == 1:
                         of_head = zero
-                        for n in range(0, K, LANES):
-                            of_head = of_head + load(grad_decay, i * K + n)
+                        for n in range(0, wide, LANES):
+                            of_head = of_head + load(rows, n * CHUNK * 6 + i * STEP + GRAD_DECAY)
                         write(grads.log_decay, at, total(of_head))
         for head in range(heads_from, heads_to):
             own = series * heads + head
             for n in range(keys):
                 for w in range(values):
-                    write(grads.state, (own * keys + n) * values + w, read(all_grads, (head * R + w) * K + n))
+                    write(grads.state, (own * keys + n) * values + w, read(all_grads, (head * R + w) * wide + n))
                 if sizes.sums != 0:
-                    write(grads.sums, own * keys + n, read(all_grads, (head * R + values) * K + n))
+                    write(grads.sums, own * keys + n, read(all_grads, (head * R + values) * wide + n))

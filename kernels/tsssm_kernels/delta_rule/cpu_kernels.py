@@ -12,20 +12,21 @@ from functools import partial
 
 from numba import float32
 
-from .. import chunks, simd, simd_decays, simd_rows, simd_tiles
+from .. import chunks, simd, simd_columns, simd_decays, simd_rows, simd_tiles
 from ..chunks import CHUNK
 from ..compiling import compile_serial
 from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, store, total, write
+from ..simd_columns import read_checkpoint, read_columns, write_columns
 from ..simd_decays import read_decays
 from ..simd_rows import clear, prefetch_row, read_apart, read_row, whole, write_apart, write_row
-from ..simd_tiles import splat_sums, sum_rows, transpose
+from ..simd_tiles import splat_sums, sum_rows
 from . import cpu_arrays
 
 __all__ = ["backward", "forward"]
 
 FLOAT = 4  # bytes
 
-compiled = partial(compile_serial, helpers=(chunks, simd, simd_decays, simd_rows, simd_tiles, cpu_arrays))
+compiled = partial(compile_serial, helpers=(chunks, simd, simd_columns, simd_decays, simd_rows, simd_tiles, cpu_arrays))
 
 # In the backward pass, what a step has for sixteen keys lies side by side: inputs, and gradients of them.
 Q, K, A, B, DECAY, GRAD_Q, GRAD_K, GRAD_A, GRAD_B, GRAD_DECAY = (which * LANES for which in range(10))
@@ -140,50 +141,6 @@ def forward(sizes, inputs, outputs, scratch, items_from, items_to):
             for n in range(keys):
                 own = ((series * heads + head) * keys + n) * values
                 write_row(states, (head * wide + n) * V, values, outputs.state, own)
-
-
-@inlined
-def read_turned(source, at, step, steps, count, columns, which, tile):
-    """Values of a chunk, `count` a step, as vectors of time steps."""
-    for w in range(0, count, LANES):
-        for i in range(CHUNK):
-            store(tile, i, splat(float32(0.0)))
-        for i in range(steps):
-            if w + LANES <= count:
-                store(tile, i, load(source, at + i * step + w))
-            else:
-                for n in range(count - w):
-                    write(tile, i * LANES + n, read(source, at + i * step + w + n))
-        transpose(tile, 0)
-        for n in range(LANES):
-            store(columns, (w + n) // 4 * FOUR + which + (w + n) % 4 * CHUNK, load(tile, n))
-
-
-@inlined
-def write_turned(columns, steps, count, target, at, step, tile):
-    """Write back vectors of time steps, one for each value."""
-    for w in range(0, count, LANES):
-        for n in range(LANES):
-            store(tile, n, load(columns, (w + n) * CHUNK))
-        transpose(tile, 0)
-        for i in range(steps):
-            if w + LANES <= count:
-                store(target, at + i * step + w, load(tile, i))
-            else:
-                for n in range(count - w):
-                    write(target, at + i * step + w + n, read(tile, i * LANES + n))
-
-
-@inlined
-def read_checkpoint(source, kept, wide, V, states, tile):
-    """A checkpoint of the state, turned: a row of keys for each value."""
-    for n in range(0, wide, LANES):
-        for w in range(0, V, LANES):
-            for i in range(LANES):
-                store(tile, i, load(source, (kept * wide + n + i) * V + w))
-            transpose(tile, 0)
-            for i in range(LANES):
-                store(states, (w + i) * wide + n, load(tile, i))
 
 
 @inlined
@@ -308,9 +265,9 @@ def backward(sizes, inputs, outputs, grad_y, grads, scratch, items_from, items_t
                             store(rows, n * CHUNK * 10 + i * STEP + A, zero)
                         clear(rows, n * CHUNK * 10 + i * STEP + GRAD_Q, n * CHUNK * 10 + (i + 1) * STEP)
                 at = (row * heads + head) * values
-                read_turned(inputs.v, at, heads * values, steps, values, columns, VALUE, tile)
-                read_turned(grad_y, at, heads * values, steps, values, columns, OUT, tile)
-                read_turned(outputs.read, at, heads * values, steps, values, columns, READ, tile)
+                read_columns(inputs.v, at, heads * values, steps, values, columns, FOUR, VALUE, tile)
+                read_columns(grad_y, at, heads * values, steps, values, columns, FOUR, OUT, tile)
+                read_columns(outputs.read, at, heads * values, steps, values, columns, FOUR, READ, tile)
                 read_checkpoint(outputs.checkpoints, (series * n_chunks + chunk) * heads + head, wide, V, states, tile)
                 for w in range(0, values, 4):
                     four = columns + FLOAT * (w // 4) * FOUR
@@ -324,7 +281,7 @@ def backward(sizes, inputs, outputs, grad_y, grads, scratch, items_from, items_t
                             store(grad_state, r + n, quench(true))
                     for r in range(4):
                         store(grad_v, (w + r) * CHUNK, sum_rows(into, r * CHUNK))
-                write_turned(grad_v, steps, values, grads.v, at, heads * values, tile)
+                write_columns(grad_v, steps, values, grads.v, at, heads * values, tile)
                 for i in range(steps):
                     at = (row + i) * heads + head
                     write_apart(rows, i * STEP + GRAD_Q, apart, keys, grads.q, at * keys)
