@@ -293,7 +293,8 @@ def step_state(typing: Any, h: Any, x: Any, entering: Any) -> Any:
         h, x, entering = args
         scale, (series, f) = _split_exp2(builder, x)
         rest = builder.fmul(series, builder.fmul(f, scale))
-        return _fma(builder, h, rest, _fma(builder, h, scale, entering))
+        # what hardly decays is rounded with what enters, not by itself the same way step after step
+        return _fma(builder, h, scale, _fma(builder, h, rest, entering))
 
     return vector_type(vector_type, vector_type, vector_type), generate
 

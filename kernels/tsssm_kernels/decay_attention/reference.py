@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..over_time import over_time
 from .state import DecayState
 
 __all__ = ["advance", "decay_attention_reference"]
@@ -31,12 +32,11 @@ def decay_attention_reference(
     """Run the recurrence step by step; arguments as in `decay_attention`, all of one floating dtype, none left out."""
     state = initial_state
     outputs = []
-    for t in range(q.shape[1]):
-        if resets is not None:
-            state = _cleared(state, resets[:, t])
-        gap = None if time_gaps is None else time_gaps[:, t]
-        decay, gate, weights = (None if x is None else x[:, t] for x in (log_decay, input_gate, taps))
-        inputs = (q[:, t], k[:, t], v[:, t], decay, gate, weights, angles, bonus)
+    sequences = (q, k, v, log_decay, input_gate, taps, time_gaps, resets)
+    for q_t, k_t, v_t, decay, gate, weights, gap, reset in over_time(*sequences):
+        if reset is not None:
+            state = _cleared(state, reset)
+        inputs = (q_t, k_t, v_t, decay, gate, weights, angles, bonus)
         y, state = advance(state, *inputs, normalizer=normalizer, eps=eps, time_gap=gap)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state

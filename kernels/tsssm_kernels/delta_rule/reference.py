@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..over_time import over_time
+
 __all__ = ["advance", "delta_rule_reference"]
 
 
@@ -22,11 +24,10 @@ def delta_rule_reference(
     """Run the recurrence step by step; arguments as in `delta_rule`, all of one floating dtype, none left out."""
     state = initial_state
     outputs = []
-    for t in range(q.shape[1]):
-        if resets is not None:
-            state = torch.where(resets[:, t, None, None, None], 0.0, state)
-        log = None if log_decay is None else log_decay[:, t]
-        y, state = advance(state, q[:, t], k[:, t], v[:, t], a[:, t], b[:, t], log)
+    for *inputs, reset in over_time(q, k, v, a, b, log_decay, resets):
+        if reset is not None:
+            state = torch.where(reset[:, None, None, None], 0.0, state)
+        y, state = advance(state, *inputs)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
 

@@ -219,11 +219,13 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                         multiply_into(scratch, to_C + (m * CHUNK + i) * LANES, h_m, grad_sum)
                     grad_A_n, grad_A_m = zero, zero
                     grad_n, grad_m = load(grads.state, own + n * LANES), load(grads.state, own + m * LANES)
+                    # decayed with what is added: alone, times almost 1, it is rounded the same way step after step
+                    later_n, later_m = one, one
                     for back in range(steps):
                         i = steps - 1 - back
                         w_i, x_i, grad_sum = load(w, i), load(x, i), load(grad_sums, i)
-                        grad_n = fma(grad_sum, splat_at(scratch, (n_state + n) * CHUNK + i), grad_n)
-                        grad_m = fma(grad_sum, splat_at(scratch, (n_state + m) * CHUNK + i), grad_m)
+                        grad_n = fma(grad_n, later_n, grad_sum * splat_at(scratch, (n_state + n) * CHUNK + i))
+                        grad_m = fma(grad_m, later_m, grad_sum * splat_at(scratch, (n_state + m) * CHUNK + i))
                         multiply_into(scratch, to_B + (n * CHUNK + i) * LANES, grad_n, x_i)
                         multiply_into(scratch, to_B + (m * CHUNK + i) * LANES, grad_m, x_i)
                         into_x = fma(grad_n, splat_at(scratch, n * CHUNK + i), load(grad_x, i))
@@ -231,9 +233,9 @@ def scan_backward(sizes, inputs, grad_y, checkpoints, grads, scratch, share, ite
                         log_n, log_m = grad_n * load(kept_n, i), grad_m * load(kept_m, i)
                         store(grad_w, i, fma(log_m, A_m, fma(log_n, A_n, load(grad_w, i))))
                         grad_A_n, grad_A_m = fma(log_n, w_i, grad_A_n), fma(log_m, w_i, grad_A_m)
-                        grad_n, grad_m = grad_n * load(decays_n, i), grad_m * load(decays_m, i)
-                    store(grads.state, own + n * LANES, quench(grad_n))
-                    store(grads.state, own + m * LANES, quench(grad_m))
+                        later_n, later_m = load(decays_n, i), load(decays_m, i)
+                    store(grads.state, own + n * LANES, quench(grad_n * later_n))
+                    store(grads.state, own + m * LANES, quench(grad_m * later_m))
                     add_to(grads.A, (of_range * n_state + n) * LANES, grad_A_n)
                     add_to(grads.A, (of_range * n_state + m) * LANES, grad_A_m)
                 grad_D, grad_bias = zero, zero

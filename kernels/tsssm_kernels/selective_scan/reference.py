@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu, softplus
 
+from ..over_time import over_time
+
 __all__ = ["selective_scan_reference"]
 
 
@@ -32,13 +34,12 @@ def selective_scan_reference(
     decay_time = delta if time_gaps is None else delta * time_gaps.unsqueeze(-1)
     state = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state
     outputs = []
-    for t in range(u.shape[1]):
-        if resets is not None:
-            state = torch.where(resets[:, t, None, None], 0.0, state)
-        decay = torch.exp(decay_time[:, t, :, None] * A)  # (batch, channels, state)
-        inputs = (delta[:, t] * u[:, t]).unsqueeze(-1) * B[:, t, None, :]
-        state = decay * state + inputs
-        outputs.append((state * C[:, t, None, :]).sum(-1))
+    for u_t, delta_t, decay_time_t, B_t, C_t, reset in over_time(u, delta, decay_time, B, C, resets):
+        if reset is not None:
+            state = torch.where(reset[:, None, None], 0.0, state)
+        decay = torch.exp(decay_time_t.unsqueeze(-1) * A)  # (batch, channels, state)
+        state = decay * state + (delta_t * u_t).unsqueeze(-1) * B_t.unsqueeze(1)
+        outputs.append((state * C_t.unsqueeze(1)).sum(-1))
     y = torch.stack(outputs, dim=1)
     if D is not None:
         y = y + D * u
