@@ -6,9 +6,11 @@ from .linear_recurrence import linear_recurrence
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
 from .short_convolution import short_convolution, short_convolution_step
+from .window_attention import WindowState, window_attention, window_attention_step
 
 __all__ = [
     "DecayState",
+    "WindowState",
     "decay_attention",
     "decay_attention_step",
     "delta_rule",
@@ -22,4 +24,6 @@ __all__ = [
     "selective_scan_step",
     "short_convolution",
     "short_convolution_step",
+    "window_attention",
+    "window_attention_step",
 ]

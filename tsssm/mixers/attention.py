@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from tsssm.errors import ConfigError
+from tsssm_kernels import WindowState, window_attention, window_attention_step
 
-from .banded_attention import banded_attention
 from .mixer import Mixer
 from .mlp import MLP
-from .rotary import rotate
 
-__all__ = ["Attention", "AttentionState"]
-
-
-class AttentionState(NamedTuple):
-    """State of an `Attention` mixer: a ring of the window's tokens.
-
-    Parameters
-    ----------
-    keys : Tensor, shape (batch, window, heads, head_dim)
-        Rotated keys; the token at position p of its sequence lies in slot ``p % window``, empty slots are zero.
-    values : Tensor, shape (batch, window, heads, head_dim)
-    position : Tensor of int64, shape (batch,)
-        Tokens since the sequence began.
-    """
-
-    keys: Tensor
-    values: Tensor
-    position: Tensor
+__all__ = ["Attention"]
 
 
 class Attention(Mixer):
@@ -68,8 +49,8 @@ class Attention(Mixer):
 
     Notes
     -----
-    `time_gaps` are ignored: there is no decay. Long sequences are cut into blocks of the window's length, so that
-    memory grows with length times window.
+    `time_gaps` are ignored: there is no decay. The state is a `tsssm_kernels.WindowState`, a ring of the window's
+    turned keys and values.
 
     References
     ----------
@@ -120,61 +101,40 @@ class Attention(Mixer):
     def forward(
         self,
         x: Tensor,
-        state: AttentionState | None = None,
+        state: WindowState | None = None,
         resets: Tensor | None = None,
         time_gaps: Tensor | None = None,
         shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, AttentionState]:
+    ) -> tuple[Tensor, WindowState]:
         """Mix a whole sequence, see `Mixer.forward`; `time_gaps` are ignored."""
-        start = x.new_zeros(len(x), dtype=torch.int64) if state is None else state.position
-        position = _positions(start, x.shape[1], resets)  # (B, L)
-        q, k, v = self._project(x, position[:1] if state is None and resets is None else position)
-        if state is not None:
-            past = _last_slots(start, self.window)  # (B, window), oldest first
-            k, v = (torch.cat([_take(old, past).to(new), new], 1) for old, new in ((state.keys, k), (state.values, v)))
-        # how far each token may look back: neither beyond its sequence's first token nor out of the window
-        reach = (position + 1).clamp(max=self.window)
-        y = banded_attention(q, k, v, self.window, None if state is None and resets is None else reach)
-        after = self._ring(k, v, position[:, -1] + 1, x.dtype if state is None else state.keys.dtype)
-        return self.out_projection(y.flatten(-2)), after
-
-    def step(
-        self, x_t: Tensor, state: AttentionState, shared: dict[str, Any] | None = None
-    ) -> tuple[Tensor, AttentionState]:
-        """Mix one step, see `Mixer.step`."""
-        q, k, v = self._project(x_t, state.position)  # (B, heads, head_dim) each
-        slot = (state.position % self.window)[:, None, None, None].expand(-1, 1, *k.shape[1:])
-        keys = state.keys.scatter(1, slot, k[:, None].to(state.keys))
-        values = state.values.scatter(1, slot, v[:, None].to(state.values))
-        filled = torch.arange(self.window, device=x_t.device) <= state.position[:, None]  # (B, window)
-        y = scaled_dot_product_attention(
-            q[:, :, None].to(keys), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=filled[:, None, None]
+        y, after = window_attention(
+            *self._project(x), self.window, rotary_base=self.rotary_base, initial_state=state, resets=resets
         )
-        return self.out_projection(y.flatten(1).to(x_t.dtype)), AttentionState(keys, values, state.position + 1)
+        return self.out_projection(y.flatten(-2)), _in_dtype(after, x.dtype if state is None else state.keys.dtype)
+
+    def step(self, x_t: Tensor, state: WindowState, shared: dict[str, Any] | None = None) -> tuple[Tensor, WindowState]:
+        """Mix one step, see `Mixer.step`."""
+        y, after = window_attention_step(*self._project(x_t), state, rotary_base=self.rotary_base)
+        return self.out_projection(y.flatten(-2)), _in_dtype(after, state.keys.dtype)
 
     def initial_state(
         self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> AttentionState:
+    ) -> WindowState:
         """An empty ring, see `Mixer.initial_state`."""
         device, dtype = self._placement(device, dtype)
         shape = (batch_size, self.window, self.n_heads, self.out_projection.in_features // self.n_heads)
         empty = torch.zeros(shape, device=device, dtype=dtype)
-        return AttentionState(empty, empty.clone(), torch.zeros(batch_size, dtype=torch.int64, device=device))
+        return WindowState(empty, empty.clone(), torch.zeros(batch_size, dtype=torch.int64, device=device))
 
-    def _project(self, x: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotated queries and keys, and values: (..., d_model) -> three of (..., heads, head_dim)."""
-        projected = self.in_projection(x).unflatten(-1, (3, self.n_heads, -1))
-        q, k = rotate(projected[..., :2, :, :], position[..., None], self.rotary_base).unbind(-3)
-        return q, k, projected[..., 2, :, :]
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values: (..., d_model) -> three of (..., heads, head_dim)."""
+        q, k, v = self.in_projection(x).unflatten(-1, (3, self.n_heads, -1)).unbind(-3)
+        return q, k, v
 
-    def _ring(self, keys: Tensor, values: Tensor, position: Tensor, dtype: torch.dtype) -> AttentionState:
-        """The state after tokens of which the last are given, (B, tokens, heads, head_dim)."""
-        slots = torch.arange(self.window, device=keys.device)
-        age = (position[:, None] - 1 - slots) % self.window  # (B, window): tokens since a slot was written
-        filled = (age < position[:, None])[..., None, None]
-        index = (keys.shape[1] - 1 - age).clamp(min=0)
-        ring_keys, ring_values = (torch.where(filled, _take(x, index), 0.0).to(dtype) for x in (keys, values))
-        return AttentionState(ring_keys, ring_values, position)
+
+def _in_dtype(state: WindowState, dtype: torch.dtype) -> WindowState:
+    """The operator computes in float32 at least; a ring is kept in the dtype of the mixer's inputs."""
+    return WindowState(state.keys.to(dtype), state.values.to(dtype), state.position)
 
 
 def _check(d_model: int, n_heads: int, window: int, rotary_base: float) -> None:
@@ -194,23 +154,3 @@ def _check(d_model: int, n_heads: int, window: int, rotary_base: float) -> None:
 
 def _mlp_width(d_model: int) -> int:
     return (9 * d_model // 8 + 54) // 4 * 4
-
-
-def _positions(start: Tensor, length: int, resets: Tensor | None) -> Tensor:
-    """Position of each token since its sequence began, (B, length) int64."""
-    index = torch.arange(length, device=start.device)
-    running = start[:, None] + index
-    if resets is None:
-        return running
-    last_reset = torch.where(resets, index, -1).cummax(1).values
-    return torch.where(last_reset >= 0, index - last_reset, running)
-
-
-def _last_slots(position: Tensor, window: int) -> Tensor:
-    """Slots of the `window` tokens before `position`, oldest first, (B, window)."""
-    return (position[:, None] + torch.arange(window, device=position.device)) % window
-
-
-def _take(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of the second axis, (B, N, ...) and (B, M) -> (B, M, ...)."""
-    return x[torch.arange(len(x), device=x.device)[:, None], index]
