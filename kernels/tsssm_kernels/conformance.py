@@ -78,7 +78,10 @@ def check_operator(operator: Operator) -> None:
 
     Examples
     --------
-    >>> check_operator(find_operators()["decay_attention"])
+    One of the checks on one of the cases:
+
+    >>> operator = find_operators()["delta_rule"]
+    >>> CHECKS["empty_is_refused"](operator, operator.cases["no decay (DeltaNet)"])
     """
     for name, make in operator.cases.items():
         for check in CHECKS.values():

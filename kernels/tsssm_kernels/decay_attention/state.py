@@ -28,6 +28,12 @@ class DecayState(NamedTuple):
         The last key, with `taps`.
     value : Tensor, shape (batch, heads, values), optional
         The last value, with `taps`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> DecayState(torch.zeros(1, 4, 16, 16)).key_sum is None
+    True
     """
 
     memory: Tensor
