@@ -4,7 +4,7 @@
 
 8,192 tokens of 128 channels in sequences of each length, heads of each width, states of width times width. Contenders
 run in turns; medians of the process's CPU time. Prints and writes, besides all times, the shortest length from which
-each operator's compiled form is ahead of attention, and which of an operator's forms is the fastest.
+each operator's compiled form is ahead of attention, and for some lengths the times of the chunked form.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from tsssm_kernels import decay_attention, delta_rule
 
 TOKENS, CHANNELS = 8192, 128
 LENGTHS, HEADS = (16, 32, 64, 128, 256, 512, 1024, 4096), (16, 32, 64)
-ROUNDS, SEED = 7, 0
-OPERATORS = ("decay attention", "decay attention, by key", "delta rule, by key")
+CHUNKED_LENGTHS = (32, 512, 4096)
+ROUNDS, CHUNKED_ROUNDS, SEED = 7, 1, 0
+OPERATORS = ("decay attention", "decay attention, by key", "delta rule", "delta rule, by key")
 
 
 def main() -> None:
@@ -49,11 +50,12 @@ def main() -> None:
             )
     ahead = {width: {name: ahead_from(by_length, name) for name in OPERATORS} for width, by_length in times.items()}
     print("ahead of attention from this length on:", ahead)
-    figures = {"seed": SEED, "rounds": ROUNDS, "tokens": TOKENS, "channels": CHANNELS}
+    figures = {"seed": SEED, "rounds": ROUNDS, "tokens": TOKENS, "channels": CHANNELS, "chunked_rounds": CHUNKED_ROUNDS}
     write_report("operators_cpu", {**figures, "cpu_ms_by_head_width_and_length": times, "ahead_from_length": ahead})
 
 
-def contenders(length: int, width: int) -> dict[str, Callable[[], object]]:
+def contenders(length: int, width: int) -> list[dict[str, Callable[[], object]]]:
+    """Attention and the compiled forms, and the chunked ones."""
     batch, heads = max(1, TOKENS // length), CHANNELS // width
     q, k, v, a = (torch.randn(batch, length, heads, width) for _ in range(4))
     a = normalize(a, dim=-1)
@@ -63,8 +65,8 @@ def contenders(length: int, width: int) -> dict[str, Callable[[], object]]:
         inputs = [x.clone().requires_grad_() for x in (q, k, v, log_decay)]
         return lambda: backward(decay_attention(*inputs, backend=backend)[0], inputs)
 
-    def delta(backend: str) -> Callable[[], object]:
-        inputs = [x.clone().requires_grad_() for x in (q, k, v, -a, a / 2, of_key)]
+    def delta(log_decay: Tensor, backend: str) -> Callable[[], object]:
+        inputs = [x.clone().requires_grad_() for x in (q, k, v, -a, a / 2, log_decay)]
         return lambda: backward(delta_rule(*inputs, backend=backend)[0], inputs)
 
     def attention() -> object:
@@ -72,15 +74,21 @@ def contenders(length: int, width: int) -> dict[str, Callable[[], object]]:
         return backward(y, parts)
 
     parts = [x.clone().requires_grad_() for x in (q, k, v)]
-    return {
-        "attention": attention,
-        "decay attention": decay(of_head, "cpu"),
-        "decay attention, by key": decay(of_key, "cpu"),
-        "delta rule, by key": delta("cpu"),
-        "decay attention, chunked": decay(of_head, "chunked"),
-        "decay attention, by key, chunked": decay(of_key, "chunked"),
-        "delta rule, by key, chunked": delta("chunked"),
-    }
+    return [
+        {
+            "attention": attention,
+            "decay attention": decay(of_head, "cpu"),
+            "decay attention, by key": decay(of_key, "cpu"),
+            "delta rule": delta(of_head, "cpu"),
+            "delta rule, by key": delta(of_key, "cpu"),
+        },
+        {
+            "decay attention, chunked": decay(of_head, "chunked"),
+            "decay attention, by key, chunked": decay(of_key, "chunked"),
+            "delta rule, chunked": delta(of_head, "chunked"),
+            "delta rule, by key, chunked": delta(of_key, "chunked"),
+        },
+    ]
 
 
 def backward(y: Tensor, inputs: list[Tensor]) -> object:
