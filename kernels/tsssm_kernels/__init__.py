@@ -1,13 +1,15 @@
 """Tensor operators of state-space models: recurrences over (batch, length, ...) tensors, and their single steps."""
 
+from .causal_conv1d import causal_conv1d, causal_conv1d_step
 from .decay_attention import DecayState, decay_attention, decay_attention_step
 from .linear_recurrence import linear_recurrence
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
-from .short_convolution import short_convolution, short_convolution_step
 
 __all__ = [
     "DecayState",
+    "causal_conv1d",
+    "causal_conv1d_step",
     "decay_attention",
     "decay_attention_step",
     "linear_recurrence",
@@ -15,6 +17,4 @@ __all__ = [
     "mamba_inner_step",
     "selective_scan",
     "selective_scan_step",
-    "short_convolution",
-    "short_convolution_step",
 ]

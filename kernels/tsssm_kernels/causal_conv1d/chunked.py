@@ -1,0 +1,39 @@
+"""The causal convolution in plain torch, tap by tap; any device and floating dtype."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+__all__ = ["causal_conv1d_chunked"]
+
+
+def causal_conv1d_chunked(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor, resets: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Convolve whole sequences, shifted by each tap; arguments as in `causal_conv1d`, all of one floating dtype."""
+    width, length = weight.shape[0], x.shape[1]
+    padded = torch.cat([state, x], dim=1)
+    age = None if resets is None else _age(resets, width)
+    y = x * weight[-1]
+    if bias is not None:
+        y = y + bias
+    for back in range(1, width):
+        start = width - 1 - back
+        earlier = padded[:, start : start + length]  # the input `back` steps ago
+        if age is not None:
+            earlier = torch.where((age >= back).unsqueeze(-1), earlier, 0.0)
+        y = torch.addcmul(y, earlier, weight[start])
+    last = padded[:, length:]
+    if age is not None:
+        back_from_last = torch.arange(width - 2, -1, -1, device=x.device)
+        last = torch.where((age[:, -1:] >= back_from_last).unsqueeze(-1), last, 0.0)
+    return y if activation is None else silu(y), last.contiguous()
+
+
+def _age(resets: Tensor, width: int) -> Tensor:
+    """Steps since the sequence began, (batch, length); at least `width` where it began before the first step."""
+    index = torch.arange(resets.shape[1], device=resets.device)
+    start = torch.where(resets, index, -width).cummax(dim=1).values
+    return index - start
