@@ -10,10 +10,12 @@ __all__ = ["causal_conv1d_chunked"]
 
 
 def causal_conv1d_chunked(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor, resets: Tensor | None
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor | None, resets: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Convolve whole sequences, shifted by each tap; arguments as in `causal_conv1d`, all of one floating dtype."""
     width, length = weight.shape[0], x.shape[1]
+    if state is None:
+        state = x.new_zeros(len(x), width - 1, x.shape[2])
     padded = torch.cat([state, x], dim=1)
     age = None if resets is None else _age(resets, width)
     y = x * weight[-1]

@@ -15,7 +15,7 @@ __all__ = ["causal_conv1d_cpu"]
 
 
 def _lay_out(
-    x: Tensor, weight: Tensor, bias: Tensor | None, state: Tensor, resets: Tensor | None, with_silu: bool
+    x: Tensor, weight: Tensor, bias: Tensor | None, state: Tensor | None, resets: Tensor | None, with_silu: bool
 ) -> tuple[Sizes, Inputs]:
     batch, length, channels = x.shape
     blocks = -(-channels // LANES)
@@ -31,7 +31,7 @@ def _lay_out(
     )
     inputs = Inputs(
         x=pack(x),
-        state=pack(state),
+        state=None if state is None else pack(state),
         weight=pack(weight),
         bias=None if bias is None else pack(bias),
         resets=None if resets is None else resets.float().contiguous(),
@@ -39,20 +39,20 @@ def _lay_out(
     return sizes, inputs
 
 
-def _cut(wide: Tensor, like: Tensor) -> Tensor:
+def _cut(wide: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The real channels."""
-    return wide[..., : like.shape[-1]].contiguous().view(like.shape)
+    return wide[..., : shape[-1]].contiguous().view(shape)
 
 
-def _shapes(x, weight, bias, state, resets, with_silu, keep) -> list[torch.Size]:
-    return [x.shape, state.shape]
+def _shapes(x, weight, bias, state, resets, with_silu, keep) -> list[tuple[int, ...]]:
+    return [x.shape, (len(x), len(weight) - 1, x.shape[2])]
 
 
 def _forward(x, weight, bias, state, resets, with_silu, keep) -> list[Tensor]:
     sizes, inputs = _lay_out(x, weight, bias, state, resets, with_silu)
     y = torch.empty_like(inputs.x)
     last = launch_forward(sizes, inputs, y)
-    return [_cut(y, x), _cut(last, state)]
+    return [_cut(y, x.shape), _cut(last, _shapes(x, weight, bias, state, resets, with_silu, keep)[1])]
 
 
 def _backward(gradients, kept, x, weight, bias, state, resets, with_silu) -> list[Tensor | None]:
@@ -63,17 +63,17 @@ def _backward(gradients, kept, x, weight, bias, state, resets, with_silu) -> lis
     grad_x = torch.empty_like(inputs.x)
     into_state, into_weight, into_bias = launch_backward(sizes, inputs, grad_y, grad_last, grad_x)
     return [
-        _cut(grad_x, x),
-        _cut(into_weight, weight),
-        None if bias is None else _cut(into_bias, bias),
-        _cut(into_state, state),
+        _cut(grad_x, x.shape),
+        _cut(into_weight, weight.shape),
+        None if bias is None else _cut(into_bias, bias.shape),
+        None if state is None else _cut(into_state, state.shape),
         None,
     ]
 
 
 _convolve = differentiable(
     "causal_conv1d",
-    {"x": "Tensor", "weight": "Tensor", "bias": "Tensor?", "state": "Tensor", "resets": "Tensor?", "silu": "bool"},
+    {"x": "Tensor", "weight": "Tensor", "bias": "Tensor?", "state": "Tensor?", "resets": "Tensor?", "silu": "bool"},
     2,
     forward=_forward,
     backward=_backward,
@@ -82,7 +82,7 @@ _convolve = differentiable(
 
 
 def causal_conv1d_cpu(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor, resets: Tensor | None
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor | None, resets: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Run the compiled form; arguments as in `causal_conv1d`, all float32 and on the CPU."""
     y, last = _convolve(x, weight, bias, state, resets, activation == "silu")

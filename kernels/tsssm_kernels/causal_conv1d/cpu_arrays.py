@@ -27,7 +27,7 @@ class Inputs(NamedTuple):
     """Inputs; T stands for batch * length, E for blocks * 16."""
 
     x: Any  # (T, x_stride), of which the first E
-    state: Any  # (batch, taps - 1, E): the inputs before
+    state: Any  # (batch, taps - 1, E), optional: the inputs before
     weight: Any  # (taps, E)
     bias: Any  # (E,), optional
     resets: Any  # (T,), optional: 1 where a sequence begins
@@ -39,6 +39,6 @@ class Gradients(NamedTuple):
     y: Any  # (T, y_stride): comes in; may be the memory of that of x
     last: Any  # (batch, taps - 1, E): comes in, optional
     x: Any  # (T, x_stride)
-    state: Any  # (batch, taps - 1, E)
+    state: Any  # (batch, taps - 1, E), written where there is a state
     weight: Any  # (shares, taps, E)
     bias: Any  # (shares, E)

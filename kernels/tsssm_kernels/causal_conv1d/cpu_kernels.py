@@ -83,6 +83,12 @@ def segment_end(inputs, row, start, length):
 
 
 @inlined
+def is_carried(inputs, start, row):
+    """Whether the state reaches the segment that begins there."""
+    return start == 0 and inputs.state != 0 and (inputs.resets == 0 or read(inputs.resets, row) == 0)
+
+
+@inlined
 def copy_rows(source, at, stride, rows, edge, to, width, begin, end):
     """Copy numbers `begin` to `end` of so many rows."""
     for i in range(rows):
@@ -109,8 +115,8 @@ def lay_edge(sizes, inputs, series, carried, row, steps, edge, begin, end):
 
 
 @inlined
-def convolve(sizes, inputs, source, at, stride, steps, y, row, begin, end, room):
-    """Outputs of so many steps; those before the first are in `source`, too."""
+def convolve(sizes, inputs, source, at, stride, behind, steps, y, row, begin, end, room):
+    """Outputs of so many steps; `source` has `taps - 1` before the first, too, zeros but for those `behind` it."""
     width, taps = sizes.blocks * LANES, sizes.taps
     for tile in range(0, steps, TILE):
         t, together, skip = whole_tile(tile, steps)
@@ -118,8 +124,8 @@ def convolve(sizes, inputs, source, at, stride, steps, y, row, begin, end, room)
             first = splat(float32(0.0))
             if inputs.bias != 0:
                 first = load(inputs.bias, n)
-            tap = (taps - 1) * width + n
-            weigh(source, at + t * stride + n, stride, -stride, inputs.weight, tap, taps, width, together, first, room)
+            tap, here, count = (taps - 1) * width + n, at + t * stride + n, min(taps, behind + t + together)
+            weigh(source, here, stride, -stride, inputs.weight, tap, count, width, together, first, room)
             for i in range(skip, together):
                 total = load(room, i)
                 if sizes.silu != 0:
@@ -138,13 +144,16 @@ def convolution_forward(sizes, inputs, y, last, edge, items_from, items_to):
         start = 0
         while start < length:
             row = series * length + start
-            carried = start == 0 and (inputs.resets == 0 or read(inputs.resets, row) == 0)
+            carried = is_carried(inputs, start, row)
             steps = segment_end(inputs, series * length, start, length) - start
             near = min(before, steps)
             lay_edge(sizes, inputs, series, carried, row, near, edge, begin, end)
-            convolve(sizes, inputs, edge, before * width, width, near, y, row, begin, end, room)
-            at = (row + near) * sizes.x_stride
-            convolve(sizes, inputs, inputs.x, at, sizes.x_stride, steps - near, y, row + near, begin, end, room)
+            behind = 0
+            if carried:
+                behind = before
+            convolve(sizes, inputs, edge, before * width, width, behind, near, y, row, begin, end, room)
+            at, far = (row + near) * sizes.x_stride, steps - near
+            convolve(sizes, inputs, inputs.x, at, sizes.x_stride, before, far, y, row + near, begin, end, room)
             start += steps
             if start == length:
                 kept, to = before - near, series * before  # of those that were before, the last ones
@@ -154,7 +163,7 @@ def convolution_forward(sizes, inputs, y, last, edge, items_from, items_to):
 
 
 @inlined
-def differentiate_output(sizes, inputs, grads, source, at, stride, steps, row, share, begin, end, room):
+def differentiate_output(sizes, inputs, grads, source, at, stride, behind, steps, row, share, begin, end, room):
     """Gradients of the sums before SiLU, in place of those of x, and of the bias."""
     width, taps = sizes.blocks * LANES, sizes.taps
     for tile in range(0, steps, TILE):
@@ -164,8 +173,8 @@ def differentiate_output(sizes, inputs, grads, source, at, stride, steps, row, s
                 first = splat(float32(0.0))
                 if inputs.bias != 0:
                     first = load(inputs.bias, n)
-                tap, here = (taps - 1) * width + n, at + t * stride + n
-                weigh(source, here, stride, -stride, inputs.weight, tap, taps, width, together, first, room)
+                tap, here, count = (taps - 1) * width + n, at + t * stride + n, min(taps, behind + t + together)
+                weigh(source, here, stride, -stride, inputs.weight, tap, count, width, together, first, room)
             into_bias = splat(float32(0.0))
             for i in range(skip, together):
                 grad = load(grads.y, (row + t + i) * sizes.y_stride + n)
@@ -177,7 +186,7 @@ def differentiate_output(sizes, inputs, grads, source, at, stride, steps, row, s
 
 
 @inlined
-def differentiate_weight(sizes, grads, source, at, stride, steps, row, share, begin, end):
+def differentiate_weight(sizes, grads, source, at, stride, behind, steps, row, share, begin, end):
     """What so many steps add to the gradient of the weight: four taps at once."""
     width, taps = sizes.blocks * LANES, sizes.taps
     for n in range(begin, end, LANES):
@@ -186,7 +195,7 @@ def differentiate_weight(sizes, grads, source, at, stride, steps, row, share, be
             here, to = at + n - back * stride, (share * taps + taps - 1 - back) * width + n
             a, b = load(grads.weight, to), load(grads.weight, to - width)
             c, d = load(grads.weight, to - 2 * width), load(grads.weight, to - 3 * width)
-            for i in range(steps):
+            for i in range(max(0, back - behind), steps):
                 grad, x = load(grads.x, of_sums + i * sizes.x_stride), here + i * stride
                 a = fma(grad, load(source, x), a)
                 b = fma(grad, load(source, x - stride), b)
@@ -199,21 +208,24 @@ def differentiate_weight(sizes, grads, source, at, stride, steps, row, share, be
         for back in range(taps // 4 * 4, taps):
             here, to = at + n - back * stride, (share * taps + taps - 1 - back) * width + n
             into = load(grads.weight, to)
-            for i in range(steps):
+            for i in range(max(0, back - behind), steps):
                 into = fma(load(grads.x, of_sums + i * sizes.x_stride), load(source, here + i * stride), into)
             store(grads.weight, to, into)
 
 
 @inlined
-def differentiate_input(sizes, inputs, source, at, stride, steps, target, to, to_stride, begin, end, room):
-    """Gradients of inputs, of those of the sums from the same step on; `source` may be `target`."""
+def differentiate_input(sizes, inputs, source, at, stride, beyond, steps, target, to, to_stride, begin, end, room):
+    """Gradients of inputs, of those of the sums from the same step on; `source` may be `target`.
+
+    `source` has `taps - 1` steps after the last, too, zeros but for those `beyond` it.
+    """
     width, taps = sizes.blocks * LANES, sizes.taps
     zero = splat(float32(0.0))
     for tile in range(0, steps, TILE):
         t, together, skip = whole_tile(tile, steps)
         for n in range(begin, end, LANES):
-            tap, here = (taps - 1) * width + n, at + t * stride + n
-            weigh(source, here, stride, stride, inputs.weight, tap, taps, width, together, zero, room)
+            tap, here, count = (taps - 1) * width + n, at + t * stride + n, min(taps, steps - t + beyond)
+            weigh(source, here, stride, stride, inputs.weight, tap, count, width, together, zero, room)
             for i in range(skip, together):
                 store(target, to + (t + i) * to_stride + n, load(room, i))
 
@@ -227,8 +239,8 @@ def differentiate_state(sizes, inputs, grads, series, carried, row, near, edge, 
         copy_rows(grads.x, row * sizes.x_stride, sizes.x_stride, near, edge, before, width, begin, end)
         clear_rows(edge, before + near, before - near, width, begin, end)
         to = series * before * width
-        differentiate_input(sizes, inputs, edge, 0, width, before, grads.state, to, width, begin, end, room)
-    else:
+        differentiate_input(sizes, inputs, edge, 0, width, near, before, grads.state, to, width, begin, end, room)
+    elif inputs.state != 0:
         clear_rows(grads.state, series * before, before, width, begin, end)
 
 
@@ -257,31 +269,33 @@ def convolution_backward(sizes, inputs, grads, edge, share, items_from, items_to
         start = 0
         while start < length:
             row = series * length + start
-            carried = start == 0 and (inputs.resets == 0 or read(inputs.resets, row) == 0)
+            carried = is_carried(inputs, start, row)
             steps = segment_end(inputs, series * length, start, length) - start
             near = min(before, steps)
             lay_edge(sizes, inputs, series, carried, row, near, edge, begin, end)
-            at = before * width
-            differentiate_output(sizes, inputs, grads, edge, at, width, near, row, share, begin, end, room)
-            differentiate_weight(sizes, grads, edge, at, width, near, row, share, begin, end)
+            at, behind = before * width, 0
+            if carried:
+                behind = before
+            differentiate_output(sizes, inputs, grads, edge, at, width, behind, near, row, share, begin, end, room)
+            differentiate_weight(sizes, grads, edge, at, width, behind, near, row, share, begin, end)
             if start == 0:
                 differentiate_state(sizes, inputs, grads, series, carried, row, near, edge, begin, end, room)
             done = 0  # steps whose input's gradient is known: all that reach into sums that are
             for t in range(near, steps, CHUNK):
-                together, at = min(CHUNK, steps - t), (row + t) * stride
+                together, here, at = min(CHUNK, steps - t), row + t, (row + t) * stride
                 differentiate_output(
-                    sizes, inputs, grads, inputs.x, at, stride, together, row + t, share, begin, end, room
+                    sizes, inputs, grads, inputs.x, at, stride, before, together, here, share, begin, end, room
                 )
-                differentiate_weight(sizes, grads, inputs.x, at, stride, together, row + t, share, begin, end)
+                differentiate_weight(sizes, grads, inputs.x, at, stride, before, together, here, share, begin, end)
                 known, at = t + together - before, (row + done) * stride
                 differentiate_input(
-                    sizes, inputs, grads.x, at, stride, known - done, grads.x, at, stride, begin, end, room
+                    sizes, inputs, grads.x, at, stride, before, known - done, grads.x, at, stride, begin, end, room
                 )
                 done = known
             rest, at = steps - done, (row + done) * stride
             copy_rows(grads.x, at, stride, rest, edge, 0, width, begin, end)
             clear_rows(edge, rest, before, width, begin, end)
-            differentiate_input(sizes, inputs, edge, 0, width, rest, grads.x, at, stride, begin, end, room)
+            differentiate_input(sizes, inputs, edge, 0, width, 0, rest, grads.x, at, stride, begin, end, room)
             start += steps
             if start == length and grads.last != 0:
                 differentiate_last(sizes, grads, series, carried, row, steps, begin, end)

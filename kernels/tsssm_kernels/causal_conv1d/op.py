@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype, converted
@@ -101,7 +100,5 @@ def causal_conv1d(
     dtype = computed_dtype((x, weight, bias, initial_state))
     convolve = choose_backend(backend, BACKENDS, default_backend(x, dtype), x, dtype)
     inputs, weight, bias, state = converted((x, weight, bias, initial_state), dtype)
-    if state is None:
-        state = torch.zeros(state_shape, dtype=dtype, device=x.device)
     y, last = convolve(inputs, weight, bias, activation, state, resets)
     return y.to(x.dtype), last

@@ -10,9 +10,11 @@ __all__ = ["advance", "causal_conv1d_reference"]
 
 
 def causal_conv1d_reference(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor, resets: Tensor | None
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, state: Tensor | None, resets: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Convolve step by step; arguments as in `causal_conv1d`, all of one floating dtype."""
+    if state is None:
+        state = x.new_zeros(len(x), len(weight) - 1, x.shape[2])
     outputs = []
     for t in range(x.shape[1]):
         if resets is not None:
