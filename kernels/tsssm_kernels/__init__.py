@@ -3,6 +3,7 @@
 from .causal_conv1d import causal_conv1d, causal_conv1d_step
 from .decay_attention import DecayState, decay_attention, decay_attention_step
 from .linear_recurrence import linear_recurrence
+from .long_convolution import long_convolution, long_convolution_step
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
 
@@ -13,6 +14,8 @@ __all__ = [
     "decay_attention",
     "decay_attention_step",
     "linear_recurrence",
+    "long_convolution",
+    "long_convolution_step",
     "mamba_inner",
     "mamba_inner_step",
     "selective_scan",

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from .last_inputs import last_inputs, steps_since_start
+
 __all__ = ["causal_conv1d_chunked"]
 
 
@@ -17,7 +19,7 @@ def causal_conv1d_chunked(
     if state is None:
         state = x.new_zeros(len(x), width - 1, x.shape[2])
     padded = torch.cat([state, x], dim=1)
-    age = None if resets is None else _age(resets, width)
+    age = None if resets is None else steps_since_start(resets, width)
     y = x * weight[-1]
     if bias is not None:
         y = y + bias
@@ -27,15 +29,4 @@ def causal_conv1d_chunked(
         if age is not None:
             earlier = torch.where((age >= back).unsqueeze(-1), earlier, 0.0)
         y = torch.addcmul(y, earlier, weight[start])
-    last = padded[:, length:]
-    if age is not None:
-        back_from_last = torch.arange(width - 2, -1, -1, device=x.device)
-        last = torch.where((age[:, -1:] >= back_from_last).unsqueeze(-1), last, 0.0)
-    return y if activation is None else silu(y), last.contiguous()
-
-
-def _age(resets: Tensor, width: int) -> Tensor:
-    """Steps since the sequence began, (batch, length); at least `width` where it began before the first step."""
-    index = torch.arange(resets.shape[1], device=resets.device)
-    start = torch.where(resets, index, -width).cummax(dim=1).values
-    return index - start
+    return y if activation is None else silu(y), last_inputs(state, x, resets, width - 1)
