@@ -107,7 +107,8 @@ def differentiable(
     run = registered(name, f"({listed}, bool keep) -> Tensor[]")(lambda *args: list(forward(*args)))
 
     def _backward(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
-        if not any(tensor.numel() for tensor in kept):  # called without `keep`, and differentiated all the same
+        # something is kept, but the call was without `keep`, and is differentiated all the same
+        if kept and not any(tensor.numel() for tensor in kept):
             kept = list(forward(*args, True))[results:]
         made = backward(gradients, kept, *args)
         first = args[tensors[0]]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tsssm.errors import ConfigError
-from tsssm_kernels import short_convolution, short_convolution_step
+from tsssm_kernels import causal_conv1d, causal_conv1d_step
 
 __all__ = ["ShortConvolution"]
 
@@ -66,8 +66,8 @@ class ShortConvolution(nn.Module):
         tail : Tensor, shape (batch, width - 1, channels)
             The last inputs, those before the last reset set to zero.
         """
-        return short_convolution(x, self.weight, self.bias, tail, resets)
+        return causal_conv1d(x, self.weight, self.bias, initial_state=tail, resets=resets)
 
     def step(self, x_t: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Convolve one step: `x_t` and `y_t` have shape (batch, channels), `tail` that of `forward`."""
-        return short_convolution_step(x_t, self.weight, self.bias, tail)
+        return causal_conv1d_step(x_t, self.weight, self.bias, state=tail)

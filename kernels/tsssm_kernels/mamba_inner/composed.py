@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from torch import Tensor
-from torch.nn.functional import linear, silu
+from torch.nn.functional import linear
 
+from ..causal_conv1d import causal_conv1d
 from ..selective_scan import selective_scan
-from ..short_convolution import short_convolution
 
 __all__ = ["mamba_inner_chunked", "mamba_inner_reference"]
 
@@ -29,12 +29,11 @@ def _compose(
     time_gaps: Tensor | None = None,
     resets: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run it with one form of the scan; arguments as in `mamba_inner`, all of one floating dtype."""
+    """Run it with one form of convolution and scan; arguments as in `mamba_inner`, all of one floating dtype."""
     x, z = xz.chunk(2, dim=-1)
-    if tail is None:
-        tail = x.new_zeros(len(x), len(conv_weight) - 1, x.shape[-1])
-    x, tail = short_convolution(x, conv_weight, conv_bias, tail, resets)
-    x = silu(x)
+    x, tail = causal_conv1d(
+        x, conv_weight, conv_bias, activation="silu", initial_state=tail, resets=resets, backend=backend
+    )
     (_, rank), n_state = delta_projection_weight.shape, A.shape[1]
     low, B, C = linear(x, x_projection_weight).split((rank, n_state, n_state), dim=-1)
     y, state = selective_scan(

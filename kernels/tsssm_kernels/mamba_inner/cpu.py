@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..addresses import addresses
+from ..causal_conv1d import cpu_arrays as convolution_arrays
+from ..causal_conv1d.cpu_launch import launch_backward as differentiate_convolution
+from ..causal_conv1d.cpu_launch import launch_forward as convolve
 from ..registered import registered, without_derivative
 from ..selective_scan.cpu_arrays import Inputs, Sizes
 from ..selective_scan.cpu_launch import (
@@ -25,11 +27,9 @@ from ..selective_scan.cpu_launch import (
     unpack_rows,
     unpack_states,
 )
-from ..thread_pool import count_groups, count_shares, run_shares
+from ..thread_pool import count_groups
 
 __all__ = ["mamba_inner_cpu"]
-
-CONVOLUTION = 0.5  # nanoseconds for each step and channel; backward twice as much
 
 _ARGUMENTS = (
     "Tensor xz, Tensor conv_weight, Tensor conv_bias, Tensor x_weight, Tensor delta_weight, Tensor delta_bias, "
@@ -114,20 +114,20 @@ class _Call:
         )
         return sizes, inputs
 
-    def convolve(self, x: Tensor) -> Tensor:
-        """Write the convolved inputs after SiLU to `x`, (T, width); returns the tail after the last step."""
-        from .convolution_kernels import convolution_forward
-
-        last = torch.empty_like(self.tail)
-        arrays = addresses((self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, x, last))
-        shares = count_shares(CONVOLUTION * x.numel(), self.batch)
-
-        def work(share: int) -> None:
-            bounds = share * self.batch // shares, (share + 1) * self.batch // shares
-            convolution_forward(*arrays, self.length, self.taps, self.blocks, *bounds)
-
-        run_shares(work, shares)
-        return last
+    def convolution(self) -> tuple[convolution_arrays.Sizes, convolution_arrays.Inputs]:
+        """The convolution of the first half of `xz`, and SiLU."""
+        sizes = convolution_arrays.Sizes(
+            series=self.batch,
+            length=self.length,
+            blocks=self.blocks,
+            groups=count_groups(self.batch, self.blocks),
+            taps=self.taps,
+            x_stride=2 * self.width,
+            y_stride=2 * self.width,
+            silu=1,
+        )
+        inputs = convolution_arrays.Inputs(self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets)
+        return sizes, inputs
 
     def state(self, given: Tensor | None) -> Tensor:
         """States, or their gradients, packed in memory of their own; zeros for None."""
@@ -143,25 +143,6 @@ class _Call:
         """Convolved inputs (T, width), checkpoints, projection (T, rank + 2 state)."""
         x, checkpoints, low_B_C = kept.split(self.kept_sizes())
         return x.view(-1, self.width), checkpoints, low_B_C.view(len(self.xz), -1)
-
-    def differentiate_convolution(self, grad_xz: Tensor, grad_last: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of tail, weight and bias; the first half of `grad_xz` becomes that of what was convolved."""
-        from .convolution_kernels import convolution_backward
-
-        shares = count_shares(CONVOLUTION * grad_xz.numel(), self.batch)
-        grad_tail = torch.zeros_like(self.tail)
-        grad_weight = grad_xz.new_zeros(shares, self.taps, self.width)
-        grad_bias = grad_xz.new_zeros(shares, self.width)
-        last = None if grad_last is None else pack(grad_last)
-        inputs = (self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets, last)
-        arrays = addresses((*inputs, grad_xz, grad_tail, grad_weight, grad_bias))
-
-        def work(share: int) -> None:
-            bounds = share * self.batch // shares, (share + 1) * self.batch // shares
-            convolution_backward(*arrays, self.length, self.taps, self.blocks, share, *bounds)
-
-        run_shares(work, shares)
-        return grad_tail, grad_weight.sum(0), grad_bias.sum(0)
 
     def cut(self, wide: Tensor) -> Tensor:
         """The real channels of (..., width)."""
@@ -188,7 +169,7 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
     else:
         kept = checkpoints = new(0)
         x, low_B_C = new(len(call.xz), call.width), new(len(call.xz), len(call.x_weight))
-    last = call.convolve(x)
+    last = convolve(*call.convolution(), x)
     with torch.autocast("cpu", enabled=False):  # it would run the product in half precision
         torch.mm(x, call.x_weight.t(), out=low_B_C)
     state = call.state(tensors[9])
@@ -230,7 +211,8 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
     with torch.autocast("cpu", enabled=False):
         grad_xz[:, : call.width].addmm_(grads["low"], call.x_weight)
         grad_x_weight = torch.mm(grads["low"].t(), x)
-    tail, weight, bias = call.differentiate_convolution(grad_xz, grad_last)
+    last = None if grad_last is None else pack(grad_last)
+    tail, weight, bias = differentiate_convolution(*call.convolution(), grad_xz, last, grad_xz)
     return (
         call.cut(grad_xz.view(call.batch, call.length, 2, -1)).flatten(-2),
         call.cut(weight),

@@ -42,7 +42,7 @@ def mamba_inner(
     ::
 
         x, z    = xz
-        x       = silu(short_convolution(x))
+        x       = silu(causal_conv1d(x))
         r, B, C = W_x x
         y       = selective_scan(x, W_delta r, A, B, C, D, z, b_delta, delta_softplus=True)
 

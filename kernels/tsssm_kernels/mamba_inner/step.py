@@ -6,10 +6,10 @@ import os
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, silu
+from torch.nn.functional import linear
 
+from ..causal_conv1d import causal_conv1d_step
 from ..selective_scan import selective_scan_step
-from ..short_convolution import short_convolution_step
 from .shapes import check_shapes
 from .step_cpu import inner_step_cpu
 
@@ -81,13 +81,12 @@ def mamba_inner_step(
     if not torch.compiler.is_compiling() and _is_plain(tensors) and os.environ.get("TSSSM_BACKEND", "cpu") == "cpu":
         return inner_step_cpu(*tensors)
     x, z = xz.chunk(2, dim=-1)
-    x, tail = short_convolution_step(x, conv_weight, conv_bias, tail)
-    x = silu(x)
+    x, last = causal_conv1d_step(x, conv_weight, conv_bias, state=tail, activation="silu")
     (_, rank), n_state = delta_projection_weight.shape, A.shape[1]
     low, B, C = linear(x, x_projection_weight).split((rank, n_state, n_state), dim=-1)
     delta = linear(low, delta_projection_weight, delta_projection_bias)
     y, state = selective_scan_step(x, delta, A, B, C, state, D, z, delta_softplus=True)
-    return y, tail, state
+    return y, last.to(tail.dtype), state
 
 
 _NAMES = (

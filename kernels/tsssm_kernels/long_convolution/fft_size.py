@@ -1,0 +1,43 @@
+"""How long the transforms are that cost least, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+__all__ = ["fft_size", "transform_cost"]
+
+
+def fft_size(length: int, taps: int) -> int:
+    """Numbers of each transform of a sequence cut into pieces that overlap by all taps but one.
+
+    A product of powers of 2, 3 and 5, which transforms fast, at least `taps`; one piece, or as many as cost least.
+
+    Examples
+    --------
+    >>> fft_size(length=100, taps=100), fft_size(length=100_000, taps=100)
+    (200, 800)
+    """
+    return min(_smooth(taps, length + taps - 1), key=lambda size: transform_cost(length, taps, size))
+
+
+def transform_cost(length: int, taps: int, size: int) -> float:
+    """Numbers of all pieces times the logarithm of their size.
+
+    Examples
+    --------
+    >>> transform_cost(length=3, taps=2, size=4)
+    8.0
+    """
+    pieces = -(-length // (size - taps + 1))
+    return pieces * size * math.log2(size)
+
+
+def _smooth(at_least: int, enough: int) -> Iterator[int]:
+    """Sizes that are a power of 2, even, times 1, 3, 5, 9, 15 or 25, up to the first that is enough."""
+    sizes = sorted(odd << k for odd in (1, 3, 5, 9, 15, 25) for k in range(1, enough.bit_length() + 1))
+    for size in sizes:
+        if size >= at_least:
+            yield size
+        if size >= enough:
+            return
