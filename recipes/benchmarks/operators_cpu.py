@@ -42,12 +42,13 @@ def main() -> None:
     for width in options.heads:
         times[width] = {}
         for length in options.lengths:
-            turns = time_in_turns(contenders(length, width), ROUNDS)
-            times[width][length] = {name: time["cpu_ms"] for name, time in turns.items()}
-            attention = times[width][length]["attention"]
-            print(
-                width, length, {name: f"{ms:.1f} ms, {ms / attention:.2f}" for name, ms in times[width][length].items()}
-            )
+            compiled, chunked = contenders(length, width)
+            turns = time_in_turns(compiled, ROUNDS)
+            if length in CHUNKED_LENGTHS:
+                turns |= time_in_turns(chunked, CHUNKED_ROUNDS)
+            found = times[width][length] = {name: time["cpu_ms"] for name, time in turns.items()}
+            ratios = {name: f"{ms:.1f} ms, {ms / found['attention']:.2f}" for name, ms in found.items()}
+            print(width, length, ratios, flush=True)
     ahead = {width: {name: ahead_from(by_length, name) for name in OPERATORS} for width, by_length in times.items()}
     print("ahead of attention from this length on:", ahead)
     figures = {"seed": SEED, "rounds": ROUNDS, "tokens": TOKENS, "channels": CHANNELS, "chunked_rounds": CHUNKED_ROUNDS}

@@ -17,7 +17,7 @@ def causal_conv1d_chunked(
     """Convolve whole sequences, shifted by each tap; arguments as in `causal_conv1d`, all of one floating dtype."""
     width, length = weight.shape[0], x.shape[1]
     if state is None:
-        state = x.new_zeros(len(x), width - 1, x.shape[2])
+        state = x.new_zeros(x.shape[0], width - 1, x.shape[2])
     padded = torch.cat([state, x], dim=1)
     age = None if resets is None else steps_since_start(resets, width)
     y = x * weight[-1]

@@ -45,7 +45,7 @@ def _cut(wide: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _shapes(x, weight, bias, state, resets, with_silu, keep) -> list[tuple[int, ...]]:
-    return [x.shape, (len(x), len(weight) - 1, x.shape[2])]
+    return [x.shape, (x.shape[0], weight.shape[0] - 1, x.shape[2])]
 
 
 def _forward(x, weight, bias, state, resets, with_silu, keep) -> list[Tensor]:

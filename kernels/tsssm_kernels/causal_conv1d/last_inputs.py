@@ -23,7 +23,7 @@ def last_inputs(state: Tensor | None, x: Tensor, resets: Tensor | None, count: i
     if length >= count:
         last = x[:, length - count :].clone()
     else:
-        before = x.new_zeros(len(x), count, x.shape[2]) if state is None else state
+        before = x.new_zeros(x.shape[0], count, x.shape[2]) if state is None else state
         last = torch.cat([before[:, length:], x], dim=1)
     if resets is None:
         return last

@@ -14,7 +14,7 @@ def causal_conv1d_reference(
 ) -> tuple[Tensor, Tensor]:
     """Convolve step by step; arguments as in `causal_conv1d`, all of one floating dtype."""
     if state is None:
-        state = x.new_zeros(len(x), len(weight) - 1, x.shape[2])
+        state = x.new_zeros(x.shape[0], len(weight) - 1, x.shape[2])
     outputs = []
     for t in range(x.shape[1]):
         if resets is not None:
