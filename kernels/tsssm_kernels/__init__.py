@@ -5,9 +5,11 @@ from .linear_recurrence import linear_recurrence
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
 from .short_convolution import short_convolution, short_convolution_step
+from .slstm import SLSTMState, slstm, slstm_step
 
 __all__ = [
     "DecayState",
+    "SLSTMState",
     "decay_attention",
     "decay_attention_step",
     "linear_recurrence",
@@ -17,4 +19,6 @@ __all__ = [
     "selective_scan_step",
     "short_convolution",
     "short_convolution_step",
+    "slstm",
+    "slstm_step",
 ]
