@@ -7,10 +7,12 @@ from .linear_recurrence import linear_recurrence
 from .long_convolution import long_convolution, long_convolution_step
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
+from .slstm import SLSTMState, slstm, slstm_step
 from .window_attention import WindowState, window_attention, window_attention_step
 
 __all__ = [
     "DecayState",
+    "SLSTMState",
     "WindowState",
     "causal_conv1d",
     "causal_conv1d_step",
@@ -27,6 +29,8 @@ __all__ = [
     "mamba_inner_step",
     "selective_scan",
     "selective_scan_step",
+    "slstm",
+    "slstm_step",
     "window_attention",
     "window_attention_step",
 ]

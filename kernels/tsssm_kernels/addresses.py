@@ -35,6 +35,6 @@ def _address(tensor: Tensor) -> int:
     if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not tensor.is_contiguous():
         raise ValueError(
             f"backend is 'cpu', which needs all tensors float32 and on the CPU; one is {tensor.dtype} on "
-            f"{tensor.device}. Move it, or use 'chunked'."
+            f"{tensor.device}. Move it, or use another backend."
         )
     return tensor.data_ptr()

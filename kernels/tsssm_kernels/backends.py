@@ -14,7 +14,7 @@ __all__ = ["choose_backend", "default_backend"]
 Implementation = TypeVar("Implementation", bound=Callable)
 
 
-def default_backend(x: Tensor, dtype: torch.dtype) -> str:
+def default_backend(x: Tensor, dtype: torch.dtype, otherwise: str = "chunked") -> str:
     """The backend for an input computed in `dtype`: compiled loops for float32 on a CPU, plain torch otherwise.
 
     Examples
@@ -22,7 +22,7 @@ def default_backend(x: Tensor, dtype: torch.dtype) -> str:
     >>> default_backend(torch.zeros(1), torch.float32), default_backend(torch.zeros(1), torch.float64)
     ('cpu', 'chunked')
     """
-    return "cpu" if x.device.type == "cpu" and dtype == torch.float32 else "chunked"
+    return "cpu" if x.device.type == "cpu" and dtype == torch.float32 else otherwise
 
 
 def choose_backend(
@@ -47,8 +47,9 @@ def choose_backend(
             f"{source} is {name!r}; this operator has {sorted(implementations)}. Use one of them, or None."
         )
     if name == "cpu" and default_backend(x, dtype) != "cpu":
+        general = "chunked" if "chunked" in implementations else "reference"
         raise ValueError(
             f"{source} is 'cpu', which computes in float32 on the CPU; the inputs ask for {dtype} on {x.device}. "
-            f"Use 'chunked', or None."
+            f"Use {general!r}, or None."
         )
     return implementations[name]

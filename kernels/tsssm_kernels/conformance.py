@@ -191,12 +191,13 @@ def check_inputs_stay(operator: Operator, make: Make) -> None:
 def check_half_types(operator: Operator, make: Make) -> None:
     """Inputs in bfloat16 are computed in float32, and so is the state."""
     for backend in _all_backends(operator):
-        inputs = _map_inputs(make(_generator(), 2, 37), torch.Tensor.bfloat16)
+        inputs = _map_inputs(make(_generator(), 2, 37), _halved)
         y, state = operator.function(**inputs, backend=backend)
         _assert(y.dtype == torch.bfloat16, f"{backend} gives {y.dtype} for bfloat16")
         for part in _parts(state):
-            _assert(not part.is_floating_point() or part.dtype == torch.float32, f"{backend}: a state of {part.dtype}")
-        expected, _ = operator.function(**_map_inputs(inputs, torch.Tensor.double), backend="reference")
+            right = part.dtype in (torch.float32, torch.complex64)
+            _assert(right or not _is_continuous(part), f"{backend}: a state of {part.dtype}")
+        expected, _ = operator.function(**_map_inputs(inputs, _doubled), backend="reference")
         _assert_close(f"{backend}, bfloat16", expected, y, 2e-2)
 
 
@@ -213,12 +214,12 @@ def check_threads(operator: Operator, make: Make) -> None:
 
 def check_gradients(operator: Operator, make: Make) -> None:
     """Gradients of the forms that know float64, against finite differences."""
-    inputs = _map_inputs(make(_generator(), 1, 5), torch.Tensor.double)
-    names, tensors = zip(*((name, x.requires_grad_()) for name, x in _flat(inputs) if x.is_floating_point()))
+    inputs = _map_inputs(make(_generator(), 1, 5), _doubled)
+    names, tensors = zip(*((name, x.requires_grad_()) for name, x in _flat(inputs) if _is_continuous(x)))
 
     def outputs(backend: str, *tensors: Tensor) -> tuple[Tensor, ...]:
         y, state = operator.function(**_unflat(inputs, dict(zip(names, tensors))), backend=backend)
-        return (y, *(part for part in _parts(state) if part.is_floating_point()))
+        return (y, *(part for part in _parts(state) if _is_continuous(part)))
 
     for backend in ("reference", *(name for name in operator.backends if name != "cpu")):
         right = torch.autograd.gradcheck(partial(outputs, backend), tensors, fast_mode=True)
@@ -296,8 +297,8 @@ def _assert(fulfilled: bool, message: str) -> None:
 
 def _assert_close(what: str, expected: Tensor, got: Tensor, limit: float = FORWARD) -> None:
     _assert(got.shape == expected.shape, f"{what}: shape {tuple(got.shape)} instead of {tuple(expected.shape)}")
-    expected = expected.double()
-    off = float((got.double() - expected).norm() / expected.norm().clamp(min=1e-20)) if expected.numel() else 0.0
+    expected = _doubled(expected)
+    off = float((_doubled(got) - expected).norm() / expected.norm().clamp(min=1e-20)) if expected.numel() else 0.0
     _assert(off < limit, f"{what}: relative error {off:.1e}, limit {limit:.0e}")
 
 
@@ -306,18 +307,32 @@ def _assert_states_close(what: str, expected: Any, got: Any) -> None:
         _assert_close(f"{what}, part {index} of the state", wanted, part)
 
 
+def _is_continuous(x: Tensor) -> bool:
+    """Whether its numbers are real or complex, neither counts nor truth values."""
+    return x.is_floating_point() or x.is_complex()
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)
+
+
+def _halved(x: Tensor) -> Tensor:
+    """Complex numbers stay: there are none of such parts."""
+    return x if x.is_complex() else x.bfloat16()
+
+
 def _all_backends(operator: Operator) -> tuple[str, ...]:
     return ("reference", *operator.backends)
 
 
 def _of_backend(inputs: Inputs, backend: str) -> Inputs:
-    return inputs if backend == "cpu" else _map_inputs(inputs, torch.Tensor.double)
+    return inputs if backend == "cpu" else _map_inputs(inputs, _doubled)
 
 
 def _compare_with_reference(
     operator: Operator, inputs: Inputs, resets: Tensor | None, limits: tuple[float, float] = (FORWARD, BACKWARD)
 ) -> None:
-    double = _map_inputs(inputs, torch.Tensor.double)
+    double = _map_inputs(inputs, _doubled)
     expected = _run(operator, double, resets, "reference")
     for backend in operator.backends:
         for given in (inputs, double) if backend != "cpu" else (inputs,):
@@ -329,13 +344,13 @@ def _compare_with_reference(
 
 def _run(operator: Operator, inputs: Inputs, resets: Tensor | None, backend: str | None) -> dict[str, Tensor]:
     """Output, parts of the state, and gradients of a random weighting of them all, by name."""
-    named = {name: x.detach().requires_grad_() for name, x in _flat(inputs) if x.is_floating_point()}
+    named = {name: x.detach().requires_grad_() for name, x in _flat(inputs) if _is_continuous(x)}
     y, state = operator.function(**_unflat(inputs, named), resets=resets, backend=backend)
     outputs = {"output": y} | {f"output state {i}": part for i, part in enumerate(_parts(state))}
     generator = _generator(1)
     total: Any = sum(
         (x.double() * torch.randn(x.shape, generator=generator, dtype=torch.float64)).sum()
-        for x in outputs.values()
+        for x in (torch.view_as_real(x) if x.is_complex() else x for x in outputs.values())
         if x.is_floating_point()
     )
     gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True, materialize_grads=True)
@@ -353,11 +368,11 @@ def _map_state(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _map_inputs(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
-    """Change every tensor of floats."""
+    """Change every tensor of real or complex numbers."""
 
     def changed(x: Any) -> Any:
         if isinstance(x, Tensor):
-            return change(x) if x.is_floating_point() else x
+            return change(x) if _is_continuous(x) else x
         return _map_state(x, changed) if isinstance(x, tuple) else x
 
     return {name: changed(x) for name, x in inputs.items()}

@@ -26,7 +26,7 @@ def linear_recurrence(a: Tensor, b: Tensor, initial: Tensor | None = None) -> Te
     Parameters
     ----------
     a, b : Tensor, shape (batch, length, ...)
-        Factors and inputs, floating point, of the same shape and dtype. Length at least 1.
+        Factors and inputs, real or complex, of the same shape and dtype. Length at least 1.
     initial : Tensor, shape (batch, ...), optional
         The state before the first step; zero if left out.
 
@@ -74,9 +74,9 @@ class _LinearRecurrence(torch.autograd.Function):
     def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, initial, states = ctx.saved_tensors
         grad_b = grad_states.clone(memory_format=torch.contiguous_format)
-        linear_recurrence_(a[:, 1:], grad_b[:, :-1], grad_b[:, -1], reverse=True)
+        linear_recurrence_(a[:, 1:].conj(), grad_b[:, :-1], grad_b[:, -1], reverse=True)
         previous = torch.cat([initial.unsqueeze(1), states[:, :-1]], dim=1)
-        return grad_b * previous, grad_b, a[:, 0] * grad_b[:, 0]
+        return grad_b * previous.conj(), grad_b, a[:, 0].conj() * grad_b[:, 0]
 
 
 def linear_recurrence_(

@@ -45,6 +45,12 @@ def test_gradcheck(length):
     assert torch.autograd.gradcheck(linear_recurrence, inputs)
 
 
+def test_gradcheck_of_complex_numbers():
+    parts = [(x, y) for x, y in zip(make_inputs(70, inner=()), make_inputs(70, inner=(3,)))]
+    inputs = [torch.complex(x, y[..., 0]).requires_grad_() for x, y in parts]
+    assert torch.autograd.gradcheck(linear_recurrence, [inputs[0] / 2, *inputs[1:]])
+
+
 def test_a_factor_of_zero_starts_anew():
     a, b, initial = make_inputs(70)
     a[:, 40] = 0

@@ -54,7 +54,7 @@ def test_opcheck(name, case):
     inputs = operator.cases[case](torch.Generator().manual_seed(0), 2, 9)
     for x in inputs.values():
         for tensor in x if isinstance(x, tuple) else [x]:
-            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+            if isinstance(tensor, torch.Tensor) and (tensor.is_floating_point() or tensor.is_complex()):
                 tensor.requires_grad_()
     with Recorded() as recorded:
         operator.function(**inputs)
