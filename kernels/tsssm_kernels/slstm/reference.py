@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from ..over_time import over_time
 from .state import SLSTMState
 
 __all__ = ["advance", "slstm_reference"]
@@ -16,10 +17,10 @@ def slstm_reference(
 ) -> tuple[Tensor, SLSTMState]:
     """Run the recurrence step by step; arguments as in `slstm`, all of one floating dtype."""
     outputs = []
-    for t in range(gates.shape[1]):
-        if resets is not None:
-            state = _at_rest(state, resets[:, t, None, None])
-        state = advance(gates[:, t], recurrent, state)
+    for gates_t, reset in over_time(gates, resets):
+        if reset is not None:
+            state = _at_rest(state, reset[:, None, None])
+        state = advance(gates_t, recurrent, state)
         outputs.append(state.y)
     return torch.stack(outputs, dim=1), state
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..over_time import over_time
 from .rotation import turned, turns_at
 from .state import WindowState
 
@@ -25,10 +26,10 @@ def window_attention_reference(
     """Attend step by step; arguments as in `window_attention`, all of one floating dtype, none left out."""
     state = _empty(k, v, window) if initial_state is None else initial_state
     outputs = []
-    for t in range(q.shape[1]):
-        if resets is not None:
-            state = _cleared(state, resets[:, t])
-        y, state = _advance(state, q[:, t], k[:, t], v[:, t], rotary_base=rotary_base, scale=scale)
+    for q_t, k_t, v_t, reset in over_time(q, k, v, resets):
+        if reset is not None:
+            state = _cleared(state, reset)
+        y, state = _advance(state, q_t, k_t, v_t, rotary_base=rotary_base, scale=scale)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
 
