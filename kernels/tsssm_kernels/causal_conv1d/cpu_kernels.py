@@ -3,6 +3,8 @@
 A sequence is cut at its resets into segments. Most steps of a segment read their inputs where these are; the first
 ones, which reach back to what was before, read a copy of it all, the edge: `taps - 1` steps before the segment (the
 state or zeros), then as many of its own. So no loop asks where an input stands. Eight steps at once share a tap.
+
+Gradients of inputs are the same sums with the taps the other way round, of steps to come instead of steps before.
 """
 
 from __future__ import annotations
@@ -10,20 +12,20 @@ from __future__ import annotations
 from functools import partial
 
 from numba import float32
+from numba.extending import register_jitable as called  # not inlined: much compiled code would be there many times
 
-from .. import simd, simd_math, simd_rows
+from .. import simd, simd_math
 from ..compiling import compile_serial
 from ..simd import LANES, fma, inlined, load, read, splat, stack, store
 from ..simd_math import add_to, sigmoid, silu_slope
-from ..simd_rows import clear
-from . import cpu_arrays
 
 __all__ = ["convolution_backward", "convolution_forward"]
 
 TILE = 8  # steps that share a tap
 CHUNK = 64  # steps of the backward pass that stay in the processor's cache
+FLOAT = 4  # bytes
 
-compiled = partial(compile_serial, helpers=(simd, simd_math, simd_rows, cpu_arrays))
+compiled = partial(compile_serial, helpers=(simd, simd_math))
 
 
 @inlined
@@ -64,57 +66,12 @@ def weigh(source, at, stride, reach, weight, tap, taps, width, steps, first, roo
 @inlined
 def whole_tile(tile, steps):
     """Where a tile begins, how many steps it has, and how many of them are there only to make it whole."""
-    together = min(TILE, steps - tile)
-    skip = 0
-    if tile > 0:
-        skip = TILE - together
-    return tile - skip, together + skip, skip
+    if tile + TILE > steps and tile > 0:
+        return steps - TILE, TILE, tile + TILE - steps
+    return tile, min(TILE, steps - tile), 0
 
 
-@inlined
-def segment_end(inputs, row, start, length):
-    """The step of the next reset after `start`, or the length."""
-    if inputs.resets == 0:
-        return length
-    for t in range(start + 1, length):
-        if read(inputs.resets, row + t) != 0:
-            return t
-    return length
-
-
-@inlined
-def is_carried(inputs, start, row):
-    """Whether the state reaches the segment that begins there."""
-    return start == 0 and inputs.state != 0 and (inputs.resets == 0 or read(inputs.resets, row) == 0)
-
-
-@inlined
-def copy_rows(source, at, stride, rows, edge, to, width, begin, end):
-    """Copy numbers `begin` to `end` of so many rows."""
-    for i in range(rows):
-        for n in range(begin, end, LANES):
-            store(edge, (to + i) * width + n, load(source, at + i * stride + n))
-
-
-@inlined
-def clear_rows(edge, to, rows, width, begin, end):
-    """Zeros in numbers `begin` to `end` of so many rows."""
-    for i in range(to, to + rows):
-        clear(edge, i * width + begin, i * width + end)
-
-
-@inlined
-def lay_edge(sizes, inputs, series, carried, row, steps, edge, begin, end):
-    """What was before a segment, if anything is `carried` into it, and its first steps."""
-    before, width = sizes.taps - 1, sizes.blocks * LANES
-    if carried:
-        copy_rows(inputs.state, series * before * width, width, before, edge, 0, width, begin, end)
-    else:
-        clear_rows(edge, 0, before, width, begin, end)
-    copy_rows(inputs.x, row * sizes.x_stride, sizes.x_stride, steps, edge, before, width, begin, end)
-
-
-@inlined
+@called
 def convolve(sizes, inputs, source, at, stride, behind, steps, y, row, begin, end, room):
     """Outputs of so many steps; `source` has `taps - 1` before the first, too, zeros but for those `behind` it."""
     width, taps = sizes.blocks * LANES, sizes.taps
@@ -133,38 +90,72 @@ def convolve(sizes, inputs, source, at, stride, behind, steps, y, row, begin, en
                 store(y, (row + t + i) * width + n, total)
 
 
+@called
+def copy_rows(source, at, stride, rows, target, to, to_stride, begin, end):
+    """Copy numbers `begin` to `end` of so many rows; zeros where the source is 0."""
+    for i in range(rows):
+        for n in range(begin, end, LANES):
+            value = splat(float32(0.0))
+            if source != 0:
+                value = load(source, at + i * stride + n)
+            store(target, to + i * to_stride + n, value)
+
+
+@inlined
+def segment_steps(inputs, row, left):
+    """Steps until the next reset, of those that are left."""
+    if inputs.resets != 0:
+        for t in range(1, left):
+            if read(inputs.resets, row + t) != 0:
+                return t
+    return left
+
+
+@inlined
+def state_before(inputs, row, start):
+    """The address of the state if it reaches the segment that begins there, else 0."""
+    if start > 0 or (inputs.resets != 0 and read(inputs.resets, row) != 0):
+        return 0
+    return inputs.state
+
+
 @compiled
 def convolution_forward(sizes, inputs, y, last, edge, items_from, items_to):
     """Write `y`, (T, E), and `last`, the state after the last step; `edge` has room for 2 (taps - 1) rows of E."""
-    before, width, length = sizes.taps - 1, sizes.blocks * LANES, sizes.length
+    before, width, length, stride = sizes.taps - 1, sizes.blocks * LANES, sizes.length, sizes.x_stride
     room = stack(TILE)
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         begin, end = group * sizes.blocks // sizes.groups * LANES, (group + 1) * sizes.blocks // sizes.groups * LANES
+        of_series = series * before * width
         start = 0
         while start < length:
             row = series * length + start
-            carried = is_carried(inputs, start, row)
-            steps = segment_end(inputs, series * length, start, length) - start
+            steps = segment_steps(inputs, row, length - start)
             near = min(before, steps)
-            lay_edge(sizes, inputs, series, carried, row, near, edge, begin, end)
-            behind = 0
-            if carried:
-                behind = before
-            convolve(sizes, inputs, edge, before * width, width, behind, near, y, row, begin, end, room)
-            at, far = (row + near) * sizes.x_stride, steps - near
-            convolve(sizes, inputs, inputs.x, at, sizes.x_stride, before, far, y, row + near, begin, end, room)
+            state = state_before(inputs, row, start)
+            copy_rows(state, of_series, width, before, edge, 0, width, begin, end)
+            copy_rows(inputs.x, row * stride, stride, near, edge, before * width, width, begin, end)
+            t = 0
+            while t < steps:
+                source, at, of_source, behind, together = edge, before * width, width, 0, near
+                if t >= near:
+                    source, at, of_source, together = inputs.x, (row + t) * stride, stride, steps - t
+                if t >= near or state != 0:
+                    behind = before
+                convolve(sizes, inputs, source, at, of_source, behind, together, y, row + t, begin, end, room)
+                t += together
             start += steps
             if start == length:
-                kept, to = before - near, series * before  # of those that were before, the last ones
-                copy_rows(edge, near * width, width, kept, last, to, width, begin, end)
-                at = (row + steps - near) * sizes.x_stride
-                copy_rows(inputs.x, at, sizes.x_stride, near, last, to + kept, width, begin, end)
+                kept = before - near  # of those that were before, the last ones
+                copy_rows(edge, near * width, width, kept, last, of_series, width, begin, end)
+                at, to = (row + steps - near) * stride, of_series + kept * width
+                copy_rows(inputs.x, at, stride, near, last, to, width, begin, end)
 
 
-@inlined
+@called
 def differentiate_output(sizes, inputs, grads, source, at, stride, behind, steps, row, share, begin, end, room):
-    """Gradients of the sums before SiLU, in place of those of x, and of the bias."""
+    """Gradients of the sums before SiLU, in place of those of x, and of the bias; `source` as in `convolve`."""
     width, taps = sizes.blocks * LANES, sizes.taps
     for tile in range(0, steps, TILE):
         t, together, skip = whole_tile(tile, steps)
@@ -185,8 +176,8 @@ def differentiate_output(sizes, inputs, grads, source, at, stride, behind, steps
             add_to(grads.bias, share * width + n, into_bias)
 
 
-@inlined
-def differentiate_weight(sizes, grads, source, at, stride, behind, steps, row, share, begin, end):
+@called
+def differentiate_weight(sizes, grads, source, at, stride, more, steps, row, share, begin, end):
     """What so many steps add to the gradient of the weight: four taps at once."""
     width, taps = sizes.blocks * LANES, sizes.taps
     for n in range(begin, end, LANES):
@@ -195,7 +186,7 @@ def differentiate_weight(sizes, grads, source, at, stride, behind, steps, row, s
             here, to = at + n - back * stride, (share * taps + taps - 1 - back) * width + n
             a, b = load(grads.weight, to), load(grads.weight, to - width)
             c, d = load(grads.weight, to - 2 * width), load(grads.weight, to - 3 * width)
-            for i in range(max(0, back - behind), steps):
+            for i in range(max(0, back - more), steps):
                 grad, x = load(grads.x, of_sums + i * sizes.x_stride), here + i * stride
                 a = fma(grad, load(source, x), a)
                 b = fma(grad, load(source, x - stride), b)
@@ -208,12 +199,12 @@ def differentiate_weight(sizes, grads, source, at, stride, behind, steps, row, s
         for back in range(taps // 4 * 4, taps):
             here, to = at + n - back * stride, (share * taps + taps - 1 - back) * width + n
             into = load(grads.weight, to)
-            for i in range(max(0, back - behind), steps):
+            for i in range(max(0, back - more), steps):
                 into = fma(load(grads.x, of_sums + i * sizes.x_stride), load(source, here + i * stride), into)
             store(grads.weight, to, into)
 
 
-@inlined
+@called
 def differentiate_input(sizes, inputs, source, at, stride, beyond, steps, target, to, to_stride, begin, end, room):
     """Gradients of inputs, of those of the sums from the same step on; `source` may be `target`.
 
@@ -231,71 +222,86 @@ def differentiate_input(sizes, inputs, source, at, stride, beyond, steps, target
 
 
 @inlined
-def differentiate_state(sizes, inputs, grads, series, carried, row, near, edge, begin, end, room):
-    """The gradient of the state, of those of a segment's first sums."""
-    before, width = sizes.taps - 1, sizes.blocks * LANES
-    if carried:
-        clear_rows(edge, 0, before, width, begin, end)
-        copy_rows(grads.x, row * sizes.x_stride, sizes.x_stride, near, edge, before, width, begin, end)
-        clear_rows(edge, before + near, before - near, width, begin, end)
-        to = series * before * width
-        differentiate_input(sizes, inputs, edge, 0, width, near, before, grads.state, to, width, begin, end, room)
-    elif inputs.state != 0:
-        clear_rows(grads.state, series * before, before, width, begin, end)
-
-
-@inlined
-def differentiate_last(sizes, grads, series, carried, row, steps, begin, end):
+def differentiate_last(sizes, grads, series, state, row, steps, begin, end):
     """What the gradient of the last state adds to those of a series' last inputs, which may be in the state."""
     before, width = sizes.taps - 1, sizes.blocks * LANES
     for k in range(before):
         t = steps - before + k
-        for n in range(begin, end, LANES):
-            grad = load(grads.last, (series * before + k) * width + n)
-            if t >= 0:
-                add_to(grads.x, (row + t) * sizes.x_stride + n, grad)
-            elif carried:
-                add_to(grads.state, (series * before + before + t) * width + n, grad)
+        into, to = grads.x, (row + t) * sizes.x_stride
+        if t < 0:
+            into, to = grads.state, (series * before + before + t) * width
+        if t >= 0 or state != 0:
+            for n in range(begin, end, LANES):
+                add_to(into, to + n, load(grads.last, (series * before + k) * width + n))
 
 
 @compiled
 def convolution_backward(sizes, inputs, grads, edge, share, items_from, items_to):
-    """Gradients; `edge` has room for 2 (taps - 1) rows of E."""
+    """Gradients; `edge` has room for 4 (taps - 1) rows of E."""
     before, width, length, stride = sizes.taps - 1, sizes.blocks * LANES, sizes.length, sizes.x_stride
+    first = edge + FLOAT * 2 * before * width  # the edge of the sums' gradients, for that of the state
     room = stack(TILE)
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         begin, end = group * sizes.blocks // sizes.groups * LANES, (group + 1) * sizes.blocks // sizes.groups * LANES
+        of_series = series * before * width
         start = 0
         while start < length:
             row = series * length + start
-            carried = is_carried(inputs, start, row)
-            steps = segment_end(inputs, series * length, start, length) - start
+            steps = segment_steps(inputs, row, length - start)
             near = min(before, steps)
-            lay_edge(sizes, inputs, series, carried, row, near, edge, begin, end)
-            at, behind = before * width, 0
-            if carried:
-                behind = before
-            differentiate_output(sizes, inputs, grads, edge, at, width, behind, near, row, share, begin, end, room)
-            differentiate_weight(sizes, grads, edge, at, width, behind, near, row, share, begin, end)
-            if start == 0:
-                differentiate_state(sizes, inputs, grads, series, carried, row, near, edge, begin, end, room)
-            done = 0  # steps whose input's gradient is known: all that reach into sums that are
-            for t in range(near, steps, CHUNK):
-                together, here, at = min(CHUNK, steps - t), row + t, (row + t) * stride
-                differentiate_output(
-                    sizes, inputs, grads, inputs.x, at, stride, before, together, here, share, begin, end, room
-                )
-                differentiate_weight(sizes, grads, inputs.x, at, stride, before, together, here, share, begin, end)
-                known, at = t + together - before, (row + done) * stride
+            state = state_before(inputs, row, start)
+            copy_rows(state, of_series, width, before, edge, 0, width, begin, end)
+            copy_rows(inputs.x, row * stride, stride, near, edge, before * width, width, begin, end)
+            chunks = 1 + (steps - near + CHUNK - 1) // CHUNK
+            t, known = 0, 0  # steps with the gradients of sums, and of inputs: all that reach into no others
+            for turn in range(chunks + 2):
+                # the inputs that this turn gives gradients to
+                of_grads, at_grads, grads_stride, beyond = grads.x, (row + known) * stride, stride, before
+                count, into, to, to_stride = 0, grads.x, (row + known) * stride, stride
+                if turn < chunks:
+                    source, at, of_source, behind, together = edge, before * width, width, 0, near
+                    if turn > 0:
+                        source, at, of_source, together = inputs.x, (row + t) * stride, stride, min(CHUNK, steps - t)
+                    if turn > 0 or state != 0:
+                        behind = before
+                    differentiate_output(
+                        sizes, inputs, grads, source, at, of_source, behind, together, row + t, share, begin, end, room
+                    )
+                    differentiate_weight(
+                        sizes, grads, source, at, of_source, behind, together, row + t, share, begin, end
+                    )
+                    if turn == 0:
+                        copy_rows(0, 0, 0, 2 * before, first, 0, width, begin, end)
+                        copy_rows(grads.x, row * stride, stride, near, first, before * width, width, begin, end)
+                    t += together
+                    count = max(0, t - before - known)
+                elif turn == chunks:  # those that reach beyond the end
+                    count = steps - known
+                    copy_rows(grads.x, at_grads, stride, count, edge, 0, width, begin, end)
+                    copy_rows(0, 0, 0, before, edge, count * width, width, begin, end)
+                    of_grads, at_grads, grads_stride, beyond = edge, 0, width, 0
+                elif start == 0 and inputs.state != 0:  # those of the state
+                    copy_rows(0, 0, 0, before, grads.state, of_series, width, begin, end)
+                    if state != 0:
+                        of_grads, at_grads, grads_stride, beyond = first, 0, width, near
+                        count, into, to, to_stride = before, grads.state, of_series, width
                 differentiate_input(
-                    sizes, inputs, grads.x, at, stride, before, known - done, grads.x, at, stride, begin, end, room
+                    sizes,
+                    inputs,
+                    of_grads,
+                    at_grads,
+                    grads_stride,
+                    beyond,
+                    count,
+                    into,
+                    to,
+                    to_stride,
+                    begin,
+                    end,
+                    room,
                 )
-                done = known
-            rest, at = steps - done, (row + done) * stride
-            copy_rows(grads.x, at, stride, rest, edge, 0, width, begin, end)
-            clear_rows(edge, rest, before, width, begin, end)
-            differentiate_input(sizes, inputs, edge, 0, width, 0, rest, grads.x, at, stride, begin, end, room)
+                known += count
             start += steps
             if start == length and grads.last != 0:
-                differentiate_last(sizes, grads, series, carried, row, steps, begin, end)
+                differentiate_last(sizes, grads, series, state, row, steps, begin, end)

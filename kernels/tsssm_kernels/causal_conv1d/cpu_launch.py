@@ -50,7 +50,7 @@ def launch_backward(
         weight=grad_y.new_zeros(shares, sizes.taps, width),
         bias=grad_y.new_zeros(shares, width),
     )
-    edges = grad_y.new_empty(shares, 2 * (sizes.taps - 1) * width)
+    edges = grad_y.new_empty(shares, 4 * (sizes.taps - 1) * width)
     at, into = addresses(inputs), addresses(grads)
 
     def work(share: int) -> None:

@@ -13,7 +13,7 @@ from .skip import with_skip
 
 __all__ = ["long_convolution_cpu"]
 
-PRODUCTS = 30  # that take as long as a number of a transform, times its size's logarithm; measured
+PRODUCTS = 36  # that take as long as a number of a transform, times its size's logarithm; measured
 
 
 def long_convolution_cpu(

@@ -51,9 +51,9 @@ def long_convolution(
         Where true, a new sequence begins: neither earlier inputs nor `initial_state` reach this step or later ones.
     backend : {"reference", "chunked", "cpu"}, optional
         ``"reference"`` is the loop that defines the operator, ``"chunked"`` fast Fourier transforms in plain torch for
-        any device, ``"cpu"`` compiled sums up to 1,024 taps and those transforms beyond. If left out, the environment
-        variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` runs where it can (CPU tensors, none of them float64),
-        ``"chunked"`` elsewhere.
+        any device, ``"cpu"`` the faster of compiled sums (kernels of some hundred taps) and such transforms, in
+        float32. If left out, the environment variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` runs where it can (CPU
+        tensors, none of them float64), ``"chunked"`` elsewhere.
 
     Returns
     -------
