@@ -41,9 +41,41 @@ assert equal(both(), threaded)
 print("equal")
 """
 
+ALL_OPERATORS = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process with threads: what is tested here
+import torch
+from tsssm_kernels.conformance import find_operators
 
+inputs = {
+    name: (operator.function, next(iter(operator.cases.values()))(torch.Generator().manual_seed(0), 4, 600))
+    for name, operator in find_operators().items()
+}
+
+def outputs():
+    return {name: function(**given)[0] for name, (function, given) in inputs.items()}
+
+def equal(first, second):
+    return all(torch.equal(first[name], second[name]) for name in inputs)
+
+torch.set_num_threads(2)
+threaded = outputs()
+torch.set_num_threads(1)
+serial = outputs()
+child = os.fork()
+if child == 0:
+    os._exit(0 if equal(outputs(), serial) else 1)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0
+torch.set_num_threads(2)
+assert equal(outputs(), threaded)
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("script", [SCRIPT, ALL_OPERATORS], ids=["Mamba, with gradients", "all operators"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_computes_what_its_parent_does():
-    command = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n{SCRIPT}"
+def test_a_forked_child_computes_what_its_parent_does(script):
+    command = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n{script}"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr
