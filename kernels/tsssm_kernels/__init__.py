@@ -1,6 +1,7 @@
 """Tensor operators of state-space models: recurrences over (batch, length, ...) tensors, and their single steps."""
 
 from .decay_attention import DecayState, decay_attention, decay_attention_step
+from .diagonal_scan import diagonal_scan, diagonal_scan_step
 from .linear_recurrence import linear_recurrence
 from .mamba_inner import mamba_inner, mamba_inner_step
 from .selective_scan import selective_scan, selective_scan_step
@@ -12,6 +13,8 @@ __all__ = [
     "SLSTMState",
     "decay_attention",
     "decay_attention_step",
+    "diagonal_scan",
+    "diagonal_scan_step",
     "linear_recurrence",
     "mamba_inner",
     "mamba_inner_step",
