@@ -3,6 +3,7 @@
 from .causal_conv1d import causal_conv1d, causal_conv1d_step
 from .decay_attention import DecayState, decay_attention, decay_attention_step
 from .delta_rule import delta_rule, delta_rule_step, gated_delta_rule, gated_delta_rule_step
+from .diagonal_scan import diagonal_scan, diagonal_scan_step
 from .linear_recurrence import linear_recurrence
 from .long_convolution import long_convolution, long_convolution_step
 from .mamba_inner import mamba_inner, mamba_inner_step
@@ -20,6 +21,8 @@ __all__ = [
     "decay_attention_step",
     "delta_rule",
     "delta_rule_step",
+    "diagonal_scan",
+    "diagonal_scan_step",
     "gated_delta_rule",
     "gated_delta_rule_step",
     "linear_recurrence",
