@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..over_time import over_time
+
 __all__ = ["advance", "diagonal_scan_reference"]
 
 
@@ -20,10 +22,10 @@ def diagonal_scan_reference(
 ) -> tuple[Tensor, Tensor]:
     """Run the recurrence step by step; arguments as in `diagonal_scan`, all of one precision, none left out."""
     outputs = []
-    for t in range(u.shape[1]):
-        if resets is not None:
-            state = torch.where(resets[:, t, None, None], 0.0, state)
-        y, state = advance(u[:, t], log_A, B, C, D, None if time_gaps is None else time_gaps[:, t], state)
+    for u_t, gap, reset in over_time(u, time_gaps, resets):
+        if reset is not None:
+            state = torch.where(reset[:, None, None], 0.0, state)
+        y, state = advance(u_t, log_A, B, C, D, gap, state)
         outputs.append(y)
     return torch.stack(outputs, dim=1), state
 
