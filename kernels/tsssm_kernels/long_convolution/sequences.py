@@ -15,8 +15,9 @@ Convolve = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 def convolve_sequences(convolve: Convolve, u: Tensor, kernel: Tensor, state: Tensor | None, resets: Tensor) -> Tensor:
     """Run `convolve` on the parts between resets, those of about equal length together, and put them back.
 
-    Parts are filled up to the longest beside them, which has less than twice their length: so the cost stays that of
-    the whole, however many resets there are and wherever they are in the series.
+    Parts are filled up to the longest beside them, which has less than twice their length; those that `state` reaches
+    run together whatever their lengths. So the cost is at most about twice that of the whole, or three times with a
+    state, however many resets there are and wherever they are in the series.
     """
     batch, length, channels = u.shape
     given, steps, found = u.flatten(0, 1), [], []
