@@ -10,53 +10,35 @@ from ..registered import differentiable
 from ..selective_scan.cpu_launch import pack
 from ..thread_pool import count_groups, count_shares, run_shares
 from .cpu_arrays import CHUNK, OF_CONSTANTS, Gradients, Inputs, Outputs, Sizes
-from .cpu_layout import (
-    constants_of_gaps,
-    constants_of_steps,
-    even,
-    pack_states,
-    times_of_steps,
-    unpack_constants,
-    unpack_states,
-)
+from .cpu_layout import constants_of_gaps, constants_of_steps, even, times_of_steps, unpack_constants
 
 __all__ = ["diagonal_scan_cpu"]
 
 LANES = 16
-FORWARD, BACKWARD = 0.25, 0.7  # nanoseconds for each step, channel and number of the state
-WITH_GAPS = 2.5  # times as much
+FORWARD, BACKWARD = 0.3, 0.85  # nanoseconds for each step, channel and number of the state
+WITH_GAPS = 4  # times as much
 
 
-def _lay_out(u, log_A, B, C, D, gaps, state, resets) -> tuple[Sizes, Inputs, Tensor | None]:
-    """Sizes, inputs, and with gaps how far states have turned at the end, (batch, channels, state) complex."""
-    length = u.shape[1]
+def _lay_out(u, log_A, B, C, D, gaps, state, resets) -> tuple[Sizes, Inputs]:
+    channels, given = log_A.shape[:2]
     packed = pack(u)
     blocks = packed.shape[2] // LANES
-    sizes = Sizes(length, blocks, count_groups(len(u), blocks), even(log_A.shape[1]))
-    times = turn = None
-    if gaps is None:
-        constants = constants_of_steps(log_A, B, C, length)
-    else:
-        constants = constants_of_gaps(log_A, B, C)
-        times, exact = times_of_steps(gaps)
-        angle = exact[:, -1, None, None] * log_A[..., 1].double()
-        turn = torch.polar(torch.ones_like(angle), angle)
+    sizes = Sizes(u.shape[1], blocks, count_groups(len(u), blocks), channels, even(given), given)
     inputs = Inputs(
         u=packed,
-        constants=constants,
+        constants=constants_of_steps(log_A, B, C, sizes.length) if gaps is None else constants_of_gaps(log_A, B, C),
         D=u.new_zeros(blocks * LANES) if D is None else pack(D),
+        state=state.contiguous(),
         resets=None if resets is None else resets.float().contiguous(),
         gaps=None if gaps is None else gaps.contiguous(),
-        times=times,
+        times=None if gaps is None else times_of_steps(gaps),
     )
-    return sizes, inputs, turn
+    return sizes, inputs
 
 
-def _turned(states: Tensor, turn: Tensor | None) -> Tensor:
-    """States (batch, channels, state, 2) times complex numbers, where there are any."""
-    if turn is None:
-        return states
-    return torch.view_as_real(torch.view_as_complex(states.double()) * turn).to(states.dtype)
+def _scratch(sizes: Sizes, u: Tensor, shares: int) -> Tensor:
+    """Room for the states of one series, for each share of the work."""
+    return u.new_empty(shares, sizes.blocks * sizes.state * 2 * LANES)
 
 
 def _shares(sizes: Sizes, inputs: Inputs, nanoseconds: float, items: int) -> int:
@@ -75,19 +57,18 @@ def _forward(u, log_A, B, C, D, gaps, state, resets, keep) -> list[Tensor]:
     from . import cpu_kernels, gap_kernels
 
     forward = cpu_kernels.forward if gaps is None else gap_kernels.forward
-    sizes, inputs, turn = _lay_out(u, log_A, B, C, D, gaps, state, resets)
-    packed = pack_states(state)
+    sizes, inputs = _lay_out(u, log_A, B, C, D, gaps, state, resets)
     checkpoints = u.new_empty(_shapes(u, log_A, B, C, D, gaps, state, resets, keep)[2])
-    y = torch.empty_like(inputs.u)
-    at, into = addresses(inputs), addresses(Outputs(y, packed, checkpoints if keep else None))
+    y, after = torch.empty_like(inputs.u), torch.empty_like(inputs.state)
+    at, into = addresses(inputs), addresses(Outputs(y, after, checkpoints if keep else None))
     items = len(u) * sizes.groups
     shares = _shares(sizes, inputs, FORWARD, items)
+    scratch = _scratch(sizes, u, shares)
 
     def work(share: int) -> None:
-        forward(sizes, at, into, share * items // shares, (share + 1) * items // shares)
+        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
 
     run_shares(work, shares)
-    after = _turned(unpack_states(packed, u.shape[2], log_A.shape[1]), turn)
     return [y[..., : u.shape[2]].contiguous(), after, checkpoints]
 
 
@@ -95,10 +76,9 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
     from . import cpu_kernels, gap_kernels
 
     channels, numbers = log_A.shape[:2]
-    sizes, inputs, turn = _lay_out(u, log_A, B, C, D, gaps, state, resets)
+    sizes, inputs = _lay_out(u, log_A, B, C, D, gaps, state, resets)
     grad_y, grad_state = gradients
     grad_y = torch.zeros_like(inputs.u) if grad_y is None else pack(grad_y)
-    grad_state = torch.zeros_like(state) if grad_state is None else grad_state
     items = len(u) * sizes.groups
     shares = _shares(sizes, inputs, BACKWARD, items)
     grads = Gradients(
@@ -106,17 +86,18 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
         constants=u.new_zeros(shares, sizes.blocks, sizes.state * OF_CONSTANTS, LANES),
         D=u.new_zeros(shares, sizes.blocks * LANES),
         gaps=None if gaps is None else u.new_empty(sizes.groups, *gaps.shape),
-        state=pack_states(_turned(grad_state, None if turn is None else turn.conj())),
+        state=torch.zeros_like(inputs.state) if grad_state is None else grad_state.contiguous().clone(),
     )
     at, into = addresses(inputs), addresses(grads)
     checkpoints, grad_y_at = addresses((kept[0], grad_y))
+    scratch = _scratch(sizes, u, shares)
 
     def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
+        states, bounds = scratch[share].data_ptr(), (share * items // shares, (share + 1) * items // shares)
         if gaps is None:
-            cpu_kernels.backward(sizes, at, checkpoints, grad_y_at, into, share, *bounds)
+            cpu_kernels.backward(sizes, at, checkpoints, grad_y_at, into, states, share, *bounds)
         else:
-            gap_kernels.backward(sizes, at, checkpoints, grad_y_at, into, gaps.numel(), share, *bounds)
+            gap_kernels.backward(sizes, at, checkpoints, grad_y_at, into, states, gaps.numel(), share, *bounds)
 
     run_shares(work, shares)
     of_A, of_B, read = unpack_constants(grads.constants.sum(0), channels, numbers).unbind(-1)
@@ -129,7 +110,7 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
         torch.view_as_real((2 * read).conj().resolve_conj()).contiguous(),
         None if D is None else grads.D.sum(0)[:channels].contiguous(),
         None if grads.gaps is None else grads.gaps.sum(0),
-        unpack_states(grads.state, channels, numbers),
+        grads.state,
         None,
     ]
 

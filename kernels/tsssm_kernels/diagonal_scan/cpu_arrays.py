@@ -20,7 +20,9 @@ class Sizes(NamedTuple):
     length: int
     blocks: int
     groups: int  # of blocks
+    channels: int
     state: int  # complex numbers, an even number of them: filled up with one that stays zero
+    state_given: int
 
 
 class Inputs(NamedTuple):
@@ -29,16 +31,17 @@ class Inputs(NamedTuple):
     u: Any  # (T, E)
     constants: Any  # (blocks, state, CONSTANTS, 16), see the kernels
     D: Any  # (E,)
+    state: Any  # (batch, channels, state_given, 2): the initial one
     resets: Any  # (T,), optional: 1 where a sequence begins
     gaps: Any  # (T,), optional
     times: Any  # (T, 2), with gaps: time since the state before the first step, and what its rounding took off
 
 
 class Outputs(NamedTuple):
-    """What the forward pass writes; the state comes in as the initial one."""
+    """What the forward pass writes."""
 
     y: Any  # (T, E)
-    state: Any  # (batch, blocks, state, 2, 16)
+    state: Any  # (batch, channels, state_given, 2)
     checkpoints: Any  # (batch, chunks, blocks, state, 2, 16), optional
 
 
@@ -52,4 +55,4 @@ class Gradients(NamedTuple):
     constants: Any  # (R, blocks, state, OF_CONSTANTS, 16): of the transition or its logarithm, of B, and y's times x
     D: Any  # (R, E)
     gaps: Any  # (G, T), with gaps
-    state: Any  # (batch, blocks, state, 2, 16): in, of the final state; out, of the initial one
+    state: Any  # (batch, channels, state_given, 2): in, of the final state; out, of the initial one

@@ -14,17 +14,18 @@ from functools import partial
 
 from numba import float32
 
-from .. import simd, simd_math, simd_rows
+from .. import simd, simd_math, simd_rows, simd_tiles
 from ..compiling import compile_serial
 from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, store, write
 from ..simd_math import add_to
 from ..simd_rows import prefetch_row
-from . import cpu_arrays
+from . import cpu_arrays, state_tiles
 from .cpu_arrays import CHUNK, CONSTANTS, OF_CONSTANTS
+from .state_tiles import read_states, write_states
 
 __all__ = ["backward", "forward"]
 
-compiled = partial(compile_serial, helpers=(simd, simd_math, simd_rows, cpu_arrays))
+compiled = partial(compile_serial, helpers=(simd, simd_math, simd_rows, simd_tiles, cpu_arrays, state_tiles))
 
 
 @inlined
@@ -41,7 +42,7 @@ def keep_until_resets(inputs, first, steps, keeps):
 
 
 @compiled
-def forward(sizes, inputs, outputs, items_from, items_to):
+def forward(sizes, inputs, outputs, states, items_from, items_to):
     """Run items (series and group of blocks) `items_from` to `items_to`."""
     n_state, n_blocks = sizes.state, sizes.blocks
     chunks = (sizes.length + CHUNK - 1) // CHUNK
@@ -50,6 +51,8 @@ def forward(sizes, inputs, outputs, items_from, items_to):
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for block in range(blocks_from, blocks_to):
+            read_states(sizes, inputs.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks):
             first = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
@@ -61,7 +64,7 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                 D = load(inputs.D, block * LANES)
                 for i in range(steps):
                     store(sums, i, D * load(inputs.u, ((first + i) * n_blocks + block) * LANES))
-                own = (series * n_blocks + block) * n_state * 2 * LANES
+                own = block * n_state * 2 * LANES
                 kept = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 for n in range(0, n_state, 2):
                     at, at_m = own + n * 2 * LANES, own + (n + 1) * 2 * LANES
@@ -73,8 +76,8 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                     B_am, B_bm = load(c, (of_m + 2) * LANES), load(c, (of_m + 3) * LANES)
                     C_a, C_b = load(c, (of + 4) * LANES), zero - load(c, (of + 5) * LANES)
                     C_am, C_bm = load(c, (of_m + 4) * LANES), zero - load(c, (of_m + 5) * LANES)
-                    x, z = load(outputs.state, at), load(outputs.state, at + LANES)
-                    x_m, z_m = load(outputs.state, at_m), load(outputs.state, at_m + LANES)
+                    x, z = load(states, at), load(states, at + LANES)
+                    x_m, z_m = load(states, at_m), load(states, at_m + LANES)
                     if outputs.checkpoints != 0:
                         store(outputs.checkpoints, kept + n * 2 * LANES, x)
                         store(outputs.checkpoints, kept + (n * 2 + 1) * LANES, z)
@@ -95,16 +98,18 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                         x, z = x + (e * x_0 - f * z_0), z + fma(e, z_0, f * x_0)
                         e, f = load(c, (of_m + missed) * LANES), load(c, (of_m + missed + 1) * LANES)
                         x_m, z_m = x_m + (e * x_0m - f * z_0m), z_m + fma(e, z_0m, f * x_0m)
-                    store(outputs.state, at, quench(x))
-                    store(outputs.state, at + LANES, quench(z))
-                    store(outputs.state, at_m, quench(x_m))
-                    store(outputs.state, at_m + LANES, quench(z_m))
+                    store(states, at, quench(x))
+                    store(states, at + LANES, quench(z))
+                    store(states, at_m, quench(x_m))
+                    store(states, at_m + LANES, quench(z_m))
                 for i in range(steps):
                     store(outputs.y, ((first + i) * n_blocks + block) * LANES, load(sums, i))
+        for block in range(blocks_from, blocks_to):
+            write_states(sizes, states, block * n_state * 2 * LANES, outputs.state, series, block)
 
 
 @compiled
-def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items_to):
+def backward(sizes, inputs, checkpoints, grad_y, grads, states, share, items_from, items_to):
     """Gradients for items `items_from` to `items_to`, the `share`-th range; `grads` of a range start at zero."""
     n_state, n_blocks = sizes.state, sizes.blocks
     chunks = (sizes.length + CHUNK - 1) // CHUNK
@@ -113,6 +118,8 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for block in range(blocks_from, blocks_to):
+            read_states(sizes, grads.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks - 1, -1, -1):
             first = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
@@ -131,7 +138,7 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items
                     of_D = fma(of_y, load(inputs.u, at), of_D)
                 add_to(grads.D, (share * n_blocks + block) * LANES, of_D)
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
-                own = (series * n_blocks + block) * n_state * 2 * LANES
+                own = block * n_state * 2 * LANES
                 for n in range(n_state):
                     of = (block * n_state + n) * CONSTANTS * LANES
                     a, b = load(inputs.constants, of), load(inputs.constants, of + LANES)
@@ -150,7 +157,7 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items
                         store(kept_b, i, z)
                         x, z = fma(a, x, B_a * u - b * z), fma(a, z, fma(b, x, B_b * u))
                         read_x, read_z = fma(of_y, x, read_x), fma(of_y, z, read_z)
-                    x, z = load(grads.state, own + n * 2 * LANES), load(grads.state, own + (n * 2 + 1) * LANES)
+                    x, z = load(states, own + n * 2 * LANES), load(states, own + (n * 2 + 1) * LANES)
                     last_x, last_z = x, z  # from here on gradients
                     of_a, of_b, of_B_a, of_B_b = zero, zero, zero, zero
                     for back in range(steps):
@@ -172,8 +179,8 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items
                         at = of + missed * LANES
                         e, f = load(inputs.constants, at), load(inputs.constants, at + LANES)
                         x, z = x + fma(e, last_x, f * last_z), z + (e * last_z - f * last_x)
-                    store(grads.state, own + n * 2 * LANES, quench(x))
-                    store(grads.state, own + (n * 2 + 1) * LANES, quench(z))
+                    store(states, own + n * 2 * LANES, quench(x))
+                    store(states, own + (n * 2 + 1) * LANES, quench(z))
                     into = ((share * n_blocks + block) * n_state + n) * OF_CONSTANTS * LANES
                     add_to(grads.constants, into, of_a)
                     add_to(grads.constants, into + LANES, of_b)
@@ -183,3 +190,5 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, share, items_from, items
                     add_to(grads.constants, into + 5 * LANES, read_z)
                 for i in range(steps):
                     store(grads.u, ((first + i) * n_blocks + block) * LANES, load(into_u, i))
+        for block in range(blocks_from, blocks_to):
+            write_states(sizes, states, block * n_state * 2 * LANES, grads.state, series, block)

@@ -1,6 +1,6 @@
-"""Complex tensors as the CPU kernels of the diagonal scan want them, and back.
+"""Parameters and times as the CPU kernels of the diagonal scan want them, and gradients of parameters back.
 
-Outside they are (..., channels, state, 2), the last axis being real and imaginary part.
+Complex tensors are (channels, state, 2) here, the last axis being real and imaginary part.
 """
 
 from __future__ import annotations
@@ -18,27 +18,14 @@ __all__ = [
     "constants_of_gaps",
     "constants_of_steps",
     "even",
-    "pack_states",
     "times_of_steps",
     "unpack_constants",
-    "unpack_states",
 ]
 
 
 def even(count: int) -> int:
     """Numbers of the state that the kernels work with: they take two at once."""
     return count + count % 2
-
-
-def pack_states(states: Tensor) -> Tensor:
-    """(..., channels, state, 2) -> (..., blocks, even state * 2, 16), in memory of its own."""
-    filled = pad(states, (0, 0, 0, even(states.shape[-2]) - states.shape[-2]))
-    return pack_rows(filled.flatten(-2))
-
-
-def unpack_states(packed: Tensor, channels: int, state: int) -> Tensor:
-    """(..., blocks, even state * 2, 16) -> (..., channels, state, 2)."""
-    return unpack_rows(packed, channels).unflatten(-1, (-1, 2))[..., :state, :].contiguous()
 
 
 def unpack_constants(packed: Tensor, channels: int, state: int) -> Tensor:
@@ -78,8 +65,8 @@ def constants_of_gaps(log_A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     )
 
 
-def times_of_steps(time_gaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Time since the state before the first step, (batch, length): as two numbers float32 each, and in float64."""
+def times_of_steps(time_gaps: Tensor) -> Tensor:
+    """Time since the state before the first step, (batch, length, 2): a number, and what its rounding took off."""
     times = time_gaps.double().cumsum(1)
     leading = times.float()
-    return torch.stack([leading, (times - leading.double()).float()], dim=-1), times
+    return torch.stack([leading, (times - leading.double()).float()], dim=-1)

@@ -14,7 +14,7 @@ from functools import partial
 
 from numba import float32
 
-from .. import simd, simd_math, simd_rows, simd_turns
+from .. import simd, simd_math, simd_rows, simd_tiles, simd_turns
 from ..compiling import compile_serial
 from ..simd import (
     LANES,
@@ -36,14 +36,17 @@ from ..simd import (
 from ..simd_math import add_to
 from ..simd_rows import prefetch_row
 from ..simd_turns import cosine_and_sine
-from . import cpu_arrays
+from . import cpu_arrays, state_tiles
 from .cpu_arrays import CHUNK, CONSTANTS, OF_CONSTANTS
+from .state_tiles import read_states, write_states
 
 __all__ = ["backward", "forward"]
 
 NEVER = -1e30  # exponent of a decay: nothing is kept
 
-compiled = partial(compile_serial, helpers=(simd, simd_math, simd_rows, simd_turns, cpu_arrays))
+compiled = partial(
+    compile_serial, helpers=(simd, simd_math, simd_rows, simd_tiles, simd_turns, cpu_arrays, state_tiles)
+)
 
 
 @inlined
@@ -67,15 +70,30 @@ def turned(inputs, row, turns, turns_rest):
     return cosine_and_sine(time, rest, turns, turns_rest)
 
 
+@inlined
+def turn_states(sizes, inputs, series, block, states, way):
+    """Turn states forth (`way` 1) or back (-1) by as far as they have turned at the end."""
+    row = (series + 1) * sizes.length - 1
+    for n in range(sizes.state):
+        c, at = (block * sizes.state + n) * CONSTANTS * LANES, (block * sizes.state + n) * 2 * LANES
+        cos, sin = turned(inputs, row, load(inputs.constants, c + LANES), load(inputs.constants, c + 2 * LANES))
+        sin = sin * splat(way)
+        x, z = load(states, at), load(states, at + LANES)
+        store(states, at, cos * x - sin * z)
+        store(states, at + LANES, fma(cos, z, sin * x))
+
+
 @compiled
-def forward(sizes, inputs, outputs, items_from, items_to):
-    """Run items (series and group of blocks) `items_from` to `items_to`; states are turned back."""
+def forward(sizes, inputs, outputs, states, items_from, items_to):
+    """Run items (series and group of blocks) `items_from` to `items_to`."""
     n_state, n_blocks = sizes.state, sizes.blocks
     chunks = (sizes.length + CHUNK - 1) // CHUNK
     sums = stack(CHUNK)
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for block in range(blocks_from, blocks_to):
+            read_states(sizes, inputs.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks):
             first = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
@@ -85,7 +103,7 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                 D = load(inputs.D, block * LANES)
                 for i in range(steps):
                     store(sums, i, D * load(inputs.u, ((first + i) * n_blocks + block) * LANES))
-                own = (series * n_blocks + block) * n_state * 2 * LANES
+                own = block * n_state * 2 * LANES
                 kept = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 for n in range(n_state):
                     c = (block * n_state + n) * CONSTANTS * LANES
@@ -93,8 +111,8 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                     turns, turns_rest = load(inputs.constants, c + LANES), load(inputs.constants, c + 2 * LANES)
                     B_a, B_b = load(inputs.constants, c + 3 * LANES), load(inputs.constants, c + 4 * LANES)
                     C_a, C_b = load(inputs.constants, c + 5 * LANES), load(inputs.constants, c + 6 * LANES)
-                    x = load(outputs.state, own + n * 2 * LANES)
-                    z = load(outputs.state, own + (n * 2 + 1) * LANES)
+                    x = load(states, own + n * 2 * LANES)
+                    z = load(states, own + (n * 2 + 1) * LANES)
                     if outputs.checkpoints != 0:
                         store(outputs.checkpoints, kept + n * 2 * LANES, x)
                         store(outputs.checkpoints, kept + (n * 2 + 1) * LANES, z)
@@ -110,14 +128,17 @@ def forward(sizes, inputs, outputs, items_from, items_to):
                         z = whole_z + fma(z, factor, (B_b * cos - B_a * sin) * u)
                         y = fma(C_a, cos * x - sin * z, load(sums, i))
                         store(sums, i, y - C_b * fma(cos, z, sin * x))
-                    store(outputs.state, own + n * 2 * LANES, quench(x))
-                    store(outputs.state, own + (n * 2 + 1) * LANES, quench(z))
+                    store(states, own + n * 2 * LANES, quench(x))
+                    store(states, own + (n * 2 + 1) * LANES, quench(z))
                 for i in range(steps):
                     store(outputs.y, ((first + i) * n_blocks + block) * LANES, load(sums, i))
+        for block in range(blocks_from, blocks_to):
+            turn_states(sizes, inputs, series, block, states, float32(1.0))
+            write_states(sizes, states, block * n_state * 2 * LANES, outputs.state, series, block)
 
 
 @compiled
-def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_from, items_to):
+def backward(sizes, inputs, checkpoints, grad_y, grads, states, n_rows, share, items_from, items_to):
     """Gradients for items `items_from` to `items_to`, the `share`-th range; `grads` of a range start at zero."""
     n_state, n_blocks = sizes.state, sizes.blocks
     chunks = (sizes.length + CHUNK - 1) // CHUNK
@@ -127,6 +148,9 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_fro
     for item in range(items_from, items_to):
         series, group = item // sizes.groups, item % sizes.groups
         blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        for block in range(blocks_from, blocks_to):
+            read_states(sizes, grads.state, series, block, states, block * n_state * 2 * LANES)
+            turn_states(sizes, inputs, series, block, states, float32(-1.0))
         for chunk in range(chunks - 1, -1, -1):
             first = series * sizes.length + chunk * CHUNK
             steps = min(CHUNK, sizes.length - chunk * CHUNK)
@@ -145,7 +169,7 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_fro
                     of_D = fma(of_y, load(inputs.u, at), of_D)
                 add_to(grads.D, (share * n_blocks + block) * LANES, of_D)
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
-                own = (series * n_blocks + block) * n_state * 2 * LANES
+                own = block * n_state * 2 * LANES
                 for n in range(n_state):
                     c = (block * n_state + n) * CONSTANTS * LANES
                     rate = load(inputs.constants, c)
@@ -174,7 +198,7 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_fro
                         z = whole_z + fma(z, factor, (B_b * cos - B_a * sin) * u)
                         read_x = fma(of_y, cos * x - sin * z, read_x)
                         read_z = fma(of_y, fma(cos, z, sin * x), read_z)
-                    x, z = load(grads.state, own + n * 2 * LANES), load(grads.state, own + (n * 2 + 1) * LANES)
+                    x, z = load(states, own + n * 2 * LANES), load(states, own + (n * 2 + 1) * LANES)
                     of_a, of_b, of_B_a, of_B_b = zero, zero, zero, zero  # x and z from here on gradients
                     for back in range(steps):
                         i = steps - 1 - back
@@ -197,8 +221,8 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_fro
                         whole_x, factor = decayed(x, decay, load(less, i))
                         whole_z, factor = decayed(z, decay, load(less, i))
                         x, z = whole_x + fma(x, factor, decay * new_x), whole_z + fma(z, factor, decay * new_z)
-                    store(grads.state, own + n * 2 * LANES, quench(x))
-                    store(grads.state, own + (n * 2 + 1) * LANES, quench(z))
+                    store(states, own + n * 2 * LANES, quench(x))
+                    store(states, own + (n * 2 + 1) * LANES, quench(z))
                     into = ((share * n_blocks + block) * n_state + n) * OF_CONSTANTS * LANES
                     add_to(grads.constants, into, of_a)
                     add_to(grads.constants, into + LANES, of_b)
@@ -210,3 +234,5 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, n_rows, share, items_fro
                     store(grads.u, ((first + i) * n_blocks + block) * LANES, load(into_u, i))
             for i in range(steps):
                 write(grads.gaps, group * n_rows + first + i, total(load(into_gaps, i)))
+        for block in range(blocks_from, blocks_to):
+            write_states(sizes, states, block * n_state * 2 * LANES, grads.state, series, block)
