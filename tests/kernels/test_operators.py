@@ -31,7 +31,7 @@ FORGETTING = ("decay_attention", "delta_rule", "diagonal_scan", "selective_scan"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "case"), [(name, case) for name, case in HARD if name in FORGETTING])
+@pytest.mark.parametrize(("name", "case"), [(n, case) for n, case in HARD if n in FORGETTING and "hardly" in case])
 def test_is_accurate_over_32768_steps(name, case):
     # the scan multiplies rounded decays, of chunks or in the compiled backward pass of steps
     limits = (2e-5, 5e-4) if name == "selective_scan" else (1e-5, 1e-4)

@@ -23,4 +23,5 @@ def in_one_precision(tensors: Iterable[Tensor | None]) -> tuple[torch.dtype, lis
     tensors = list(tensors)
     double = any(x is not None and x.dtype in (torch.float64, torch.complex128) for x in tensors)
     dtype = torch.float64 if double else torch.float32
-    return dtype, [x if x is None else x.to(dtype.to_complex() if x.is_complex() else dtype) for x in tensors]
+    of_complex = torch.complex128 if dtype == torch.float64 else torch.complex64
+    return dtype, [x if x is None else x.to(of_complex if x.is_complex() else dtype) for x in tensors]

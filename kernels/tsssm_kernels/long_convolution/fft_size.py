@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 __all__ = ["fft_size", "transform_cost"]
 
@@ -18,7 +17,11 @@ def fft_size(length: int, taps: int) -> int:
     >>> fft_size(length=100, taps=100), fft_size(length=100_000, taps=100)
     (200, 800)
     """
-    return min(_smooth(taps, length + taps - 1), key=lambda size: transform_cost(length, taps, size))
+    best, *others = _smooth(taps, length + taps - 1)
+    for size in others:  # torch.compile does not know min with a key
+        if transform_cost(length, taps, size) < transform_cost(length, taps, best):
+            best = size
+    return best
 
 
 def transform_cost(length: int, taps: int, size: int) -> float:
@@ -33,11 +36,8 @@ def transform_cost(length: int, taps: int, size: int) -> float:
     return pieces * size * math.log2(size)
 
 
-def _smooth(at_least: int, enough: int) -> Iterator[int]:
+def _smooth(at_least: int, enough: int) -> list[int]:
     """Sizes that are a power of 2, even, times 1, 3, 5, 9, 15 or 25, up to the first that is enough."""
     sizes = sorted(odd << k for odd in (1, 3, 5, 9, 15, 25) for k in range(1, enough.bit_length() + 1))
-    for size in sizes:
-        if size >= at_least:
-            yield size
-        if size >= enough:
-            return
+    last = next(size for size in sizes if size >= enough)
+    return [size for size in sizes if at_least <= size <= last]
