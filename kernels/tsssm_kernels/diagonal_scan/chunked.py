@@ -74,7 +74,8 @@ def _recur(
         if resets is not None:
             transitions = torch.where(resets[..., None, None], 0.0, transitions)
         states = linear_recurrence(transitions, B * u.unsqueeze(-1).to(state.dtype), state)
-        return 2 * (C * states).real.sum(-1).to(u.dtype), states[:, -1]
+        after = states[:, -1].clone()  # a view would keep all of them
+        return 2 * (C * states).real.sum(-1).to(u.dtype), after
 
     y, after = run_segments(run, (u, gaps, resets), (state,), max(1, NUMBERS // state.numel()))
     return y, after
