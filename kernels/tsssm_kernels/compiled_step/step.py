@@ -1,0 +1,223 @@
+"""A step of many streams, compiled from the calls that one run of it makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..thread_pool import count_shares, run_shares
+from . import opcodes
+from .instructions import Instruction, chosen, encode, plan
+from .layout import STREAMS, Buffer, NotCompilable, View
+from .recording import record
+from .translation import Translation
+
+__all__ = ["CompiledStep", "compile_step"]
+
+_TOGETHER = 16  # streams stepped together, so that weights are read once for all of them
+_ROOM = 1 << 18  # bytes between their instructions, at most: with the weights they fit the second cache
+_TOLERANCE = 1e-4  # relative: a translation is right, or far off
+_ALIGNED = 64  # bytes
+
+
+class CompiledStep:
+    """A function of one step of many streams, as a list of instructions that a compiled loop runs.
+
+    Made by `compile_step`. Called with tensors like the ones it was made with, for any number of streams, it gives new
+    tensors; it keeps nothing of a call, and threads may share it.
+    """
+
+    def __init__(self, translation: Translation, inputs: Sequence[Tensor], results: Sequence[Tensor]):
+        self._inputs = [(tensor.shape[1:], tensor.dtype) for tensor in inputs]
+        self._results = [(tensor.shape[1:], tensor.dtype) for tensor in results]
+        self._sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in translation.sources.values()]
+        instructions = [chosen(instruction) for instruction in translation.instructions]
+        places, self._room = plan(instructions)
+        self._constants, offsets = _joined(instructions)
+        self._together = max(1, min(_TOGETHER, _ROOM // max(self._room, 1)))
+        self._one = encode(instructions, places, offsets, 1)
+        self._many = encode(instructions, places, offsets, self._together)
+        self._nanoseconds = sum(_nanoseconds(instruction) for instruction in instructions)
+
+    def is_current(self) -> bool:
+        """Whether the parameters are still the ones, and hold the numbers, that it was compiled with."""
+        return all(x._version == version and x.data_ptr() == place for x, version, place in self._sources)
+
+    def __call__(self, *inputs: Tensor) -> list[Tensor]:
+        """Step all streams.
+
+        Parameters
+        ----------
+        *inputs : Tensor, shape (streams, ...)
+            Shapes and dtypes as at `compile_step`, but for the number of streams.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer tensors, or shapes, dtypes or devices differ.
+        IndexError
+            If an index among the inputs leads out of its tensor.
+        """
+        from .interpreter import run
+
+        streams = inputs[0].shape[0] if inputs else 0
+        given = [self._checked(i, x, streams) for i, x in enumerate(inputs)]
+        if len(given) != len(self._inputs):
+            raise ValueError(f"the step takes {len(self._inputs)} tensors; got {len(given)}.")
+        made = [torch.empty((streams, *shape), dtype=dtype) for shape, dtype in self._results]
+        outside = [x.data_ptr() for x in given] + [x.data_ptr() for x in made]
+        shares = count_shares(self._nanoseconds * streams, -(-streams // self._together))
+        lost = [0] * shares
+
+        def work(share: int) -> None:
+            first, last = share * streams // shares, (share + 1) * streams // shares
+            together = self._together if last - first > 1 else 1
+            rows, numbers = self._many if together > 1 else self._one
+            room = np.empty(self._room * together + _ALIGNED, np.uint8)
+            bases = np.array([_aligned(room), _aligned(self._constants), *outside], np.int64)
+            lost[share] = run(rows, numbers, bases, first, last, together)
+
+        run_shares(work, shares)
+        if any(lost):
+            raise IndexError(f"{sum(lost)} indices lie outside of what they point into.")
+        return made
+
+    def _checked(self, i: int, x: Tensor, streams: int) -> Tensor:
+        shape, dtype = self._inputs[i] if i < len(self._inputs) else (None, None)
+        if x.shape[1:] != shape or len(x) != streams or x.dtype != dtype or x.device.type != "cpu":
+            raise ValueError(
+                f"input {i} of the step must be {dtype} on the CPU of shape ({streams}, *{shape}); got {x.dtype} on "
+                f"{x.device}, {tuple(x.shape)}."
+            )
+        return x.contiguous()
+
+
+@torch.no_grad()
+def compile_step(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> CompiledStep:
+    """Compile a function that steps many streams by one, each by itself.
+
+    The function is run once with a recorder beneath it; what it asks of torch becomes a list of instructions, which
+    one loop, compiled once for all lists, runs for a few streams at a time. So the function stays the only definition,
+    and the compiled step costs neither calls of torch nor a compiler's time. Its results are compared with the
+    function's own.
+
+    Parameters
+    ----------
+    function : Callable
+        Of tensors whose first axis counts streams; gives tensors of the same kind. It must treat streams alike and
+        apart, and do the same whatever the numbers are.
+    inputs : sequence of Tensor, shape (streams, ...)
+        Legal inputs of float32, float64, int64 or bool, of one stream or more.
+
+    Returns
+    -------
+    CompiledStep
+
+    Raises
+    ------
+    NotCompilable
+        If the function asks for something that compiled steps do not know, or the results differ.
+
+    Examples
+    --------
+    >>> import torch
+    >>> linear = torch.nn.Linear(3, 2)
+    >>> step = compile_step(lambda x, state: [state + torch.tanh(linear(x))], [torch.ones(1, 3), torch.zeros(1, 2)])
+    >>> x, state = torch.randn(5, 3), torch.randn(5, 2)
+    >>> torch.allclose(step(x, state)[0], state + torch.tanh(linear(x)), atol=1e-6)
+    True
+    """
+    examples = _examples(inputs)
+    calls, results = record(function, examples)
+    translation = Translation()
+    for i, example in enumerate(examples):
+        if example.numel():
+            translation.layout.place(example, 0).outside = i
+    for call in calls:
+        translation.translate(call)
+    for i, result in enumerate(results):
+        if result.numel():
+            _give(translation, result, len(examples) + i)
+    step = CompiledStep(translation, examples, results)
+    _compare(step(*examples), results)
+    few = [example[: STREAMS // 2] for example in examples]
+    _compare(step(*few), list(function(*few)))
+    return step
+
+
+def _examples(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Some streams like the first of the inputs, each a little different."""
+    generator = torch.Generator().manual_seed(0)
+    examples = []
+    for x in inputs:
+        if x.device.type != "cpu":
+            raise NotCompilable(f"a tensor on {x.device}")
+        example = x[:1].detach().expand(STREAMS, *x.shape[1:]).clone(memory_format=torch.contiguous_format)
+        if x.is_floating_point():
+            example += 0.1 * torch.randn(example.shape, generator=generator, dtype=x.dtype)
+        examples.append(example)
+    return examples
+
+
+def _give(translation: Translation, result: Tensor, number: int) -> None:
+    """Have a result written to the caller's memory: at once, where it is all there is in its own."""
+    if result.shape[0] != STREAMS:
+        raise NotCompilable(f"a result of shape {tuple(result.shape)}, whose first axis does not count streams")
+    known = translation.layout.known(result)
+    if known:
+        view = translation.layout.view(result)
+        whole = tuple(math.prod(view.sizes[axis + 1 :]) for axis in range(len(view.sizes)))
+        if view.batch != 0:
+            raise NotCompilable("a result whose first axis does not count streams")
+        if view.buffer.outside is None and view.along(view.sizes) == _where(view, whole) and view.offset == 0:
+            if view.buffer.size == math.prod(view.sizes):
+                view.buffer.outside = number
+                return
+    copy = torch.empty_like(result, memory_format=torch.contiguous_format)
+    translation.layout.place(copy, 0).outside = number
+    translation.elements_to(opcodes.COPY, translation.layout.view(copy), result)
+
+
+def _where(view: View, strides: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(0 if size == 1 else stride for size, stride in zip(view.sizes, strides))
+
+
+def _compare(made: Sequence[Tensor], results: Sequence[Tensor]) -> None:
+    for i, (x, expected) in enumerate(zip(made, results)):
+        same = torch.equal(x.isnan(), expected.isnan())
+        x, expected = (y.nan_to_num().clamp(-1e30, 1e30).double() for y in (x, expected))
+        if not same or torch.linalg.norm(x - expected) > _TOLERANCE * torch.linalg.norm(expected) + 1e-30:
+            raise NotCompilable(f"its result {i}, which comes out differently")
+
+
+def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, dict[Buffer, int]]:
+    """All constants in one piece of memory, and where each lies from its first aligned byte on."""
+    offsets: dict[Buffer, int] = {}
+    size = 0
+    for buffer in (part.buffer for instruction in instructions for part in instruction.parts):
+        if buffer.value is not None and buffer not in offsets:
+            offsets[buffer] = size
+            size += -(-buffer.value.nbytes // _ALIGNED) * _ALIGNED
+    joined = np.zeros(size + _ALIGNED, np.uint8)
+    begin = -joined.ctypes.data % _ALIGNED
+    for buffer, offset in offsets.items():
+        assert buffer.value is not None
+        joined[begin + offset : begin + offset + buffer.value.nbytes] = buffer.value.view(np.uint8)
+    return joined, offsets
+
+
+def _aligned(memory: np.ndarray) -> int:
+    """The first address in it that is one of a cache line."""
+    address = memory.ctypes.data
+    return address + -address % _ALIGNED
+
+
+def _nanoseconds(instruction: Instruction) -> float:
+    """About how long an instruction takes for one stream: to tell small work from large."""
+    numbers = math.prod(instruction.sizes) * instruction.summed
+    wide = instruction.kind in (opcodes.ELEMENTS_WIDE, opcodes.REDUCE_WIDE, opcodes.SMALL_WIDE)
+    return 10.0 + numbers * (3.0 if wide else 0.1)

@@ -1,0 +1,575 @@
+"""From recorded calls of torch's operators to instructions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import opcodes
+from .instructions import Instruction, Part
+from .layout import STREAMS, Buffer, Layout, NotCompilable, View
+from .opcodes import BOOL, FLOAT32, FLOAT64
+from .recording import Call, tensors_in
+
+__all__ = ["Translation"]
+
+Operand = Tensor | float
+
+
+class Translation:
+    """Instructions of the calls translated so far."""
+
+    def __init__(self) -> None:
+        self.layout = Layout()
+        self.instructions: list[Instruction] = []
+        self.made: set[int] = set()  # memory of the constants that calls have made
+        self.sources: dict[int, Tensor] = {}  # other constants, by memory: parameters and buffers
+
+    def translate(self, call: Call) -> None:
+        """Append what one call asks for."""
+        given = list(tensors_in(list(call.arguments.values())))
+        for tensor in given:
+            memory = tensor.untyped_storage().data_ptr()
+            if not self.layout.known(tensor) and memory not in self.made:
+                self.sources.setdefault(memory, tensor)
+        name = _name(call.operator)
+        if name in _MADE_ALIKE or not any(self.layout.known(tensor) for tensor in given):
+            self.made |= {result.untyped_storage().data_ptr() for result in call.results}
+            return
+        fresh = [tensor for tensor in call.results if tensor.numel() and not self.layout.known(tensor)]
+        if not fresh and not call.operator._schema.is_mutable:
+            return  # a view, or nothing at all
+        if name not in VOCABULARY:
+            raise NotCompilable(f"the operator {call.operator}")
+        if call.operator._schema.is_mutable:
+            self._check_own(call.results[0])
+        VOCABULARY[name](self, call)
+
+    def _check_own(self, written: Tensor) -> None:
+        if not self.layout.known(written) or self.layout.view(written).buffer.outside is not None:
+            raise NotCompilable("a constant or an input that is written to")
+
+    # what the entries of the vocabulary are made of
+
+    def elements(self, function: int, result: Tensor, *operands: Operand, constant: float = 1.0) -> None:
+        """A function of numbers, broadcast as torch does; `result` gets memory if it has none yet."""
+        self.elements_to(function, self.result(result, operands), *operands, constant=constant)
+
+    def elements_to(self, function: int, to: View, *operands: Operand | View, constant: float = 1.0) -> None:
+        """The same, to where a view lies."""
+        kind = FLOAT32 if all(_narrow(operand) for operand in operands) else FLOAT64
+        parts = [_part(to, to.sizes)] + [self.operand(operand, to, kind) for operand in operands]
+        self.instructions.append(Instruction(opcodes.ELEMENTS, function, to.sizes, parts, constant=constant))
+
+    def result(self, result: Tensor, operands: Sequence[Any]) -> View:
+        """The view of a result, placed where its operands' streams are if it is new."""
+        if not self.layout.known(result):
+            axes = set()
+            for operand in operands:
+                view = operand if isinstance(operand, View) else None
+                if isinstance(operand, Tensor) and self.layout.known(operand):
+                    view = self.layout.view(operand)
+                if view is not None and view.batch is not None:
+                    axes.add(view.batch + result.ndim - len(view.sizes))
+            if len(axes) != 1:
+                raise NotCompilable(f"numbers of shape {tuple(result.shape)} of several streams")
+            self.layout.place(result, axes.pop())
+        return self.layout.view(result)
+
+    def operand(self, operand: Operand | View, to: View, kind: int = FLOAT64) -> Part:
+        """What is read for each number of `to`; a number by itself becomes a constant of type `kind`."""
+        if isinstance(operand, View):
+            return _part(operand, to.sizes)
+        if not isinstance(operand, Tensor):
+            number = np.array([operand], np.float32 if kind == FLOAT32 else np.float64)
+            return Part(Buffer(1, kind, number), 0, (0,) * len(to.sizes))
+        view = self.layout.view(operand)
+        if view.batch is None and to.batch is not None:
+            axis = to.batch - len(to.sizes) + len(view.sizes)
+            if axis >= 0 and view.sizes[axis] != 1:
+                view = self.layout.view(_for_any_stream(operand, axis))
+        return _part(view, to.sizes)
+
+    def room(self, like: View, sizes: Sequence[int]) -> View:
+        """New memory for numbers that torch keeps to itself."""
+        strides = [math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
+        return View(Buffer(math.prod(sizes), like.buffer.kind), 0, tuple(sizes), tuple(strides), like.batch)
+
+    def reduce(self, function: int, to: View, source: View, axes: Sequence[int], constant: float = 1.0) -> None:
+        """Sums or maxima along axes, which `to` keeps with a size of 1."""
+        if source.batch in axes:
+            raise NotCompilable("a sum over streams")
+        summed = [axis for axis in sorted(axes) if source.sizes[axis] != 1] or [min(axes)]
+        for outer, inner in zip(summed, summed[1:]):
+            if source.strides[outer] != source.strides[inner] * source.sizes[inner]:
+                raise NotCompilable("a sum over axes that do not lie side by side")
+        count = math.prod(source.sizes[axis] for axis in summed)
+        kept = tuple(0 if axis in axes else stride for axis, stride in enumerate(source.strides))
+        parts = [_part(to, to.sizes), Part(source.buffer, source.offset, kept, source.strides[summed[-1]])]
+        self.instructions.append(Instruction(opcodes.REDUCE_ALONG, function, to.sizes, parts, count, constant))
+
+    def small_products(self, to: View, left: View, right: View) -> None:
+        """(..., m, k) times (..., k, n), stream by stream; at most two axes stand before them."""
+        before = (1,) * (4 - len(to.sizes))
+        sizes = (*before, *to.sizes)
+        zero = (0,) * len(before)
+        parts = [
+            Part(to.buffer, to.offset, (*zero, *to.strides)),
+            Part(left.buffer, left.offset, (*zero, *left.along(left.sizes)[:-1], 0), left.strides[-1]),
+            Part(right.buffer, right.offset, (*zero, *right.along(right.sizes)[:-2], 0, right.strides[-1]),
+                 right.strides[-2]),
+        ]  # fmt: skip
+        self.instructions.append(Instruction(opcodes.SMALL_COLUMNS, 0, sizes, parts, left.sizes[-1]))
+
+    def product(self, result: Tensor, rows: Tensor, matrix: Tensor, bias: Tensor | None) -> None:
+        """(rows, in) times a constant (in, out)."""
+        if self.layout.known(matrix) or (bias is not None and self.layout.known(bias)) or rows.dtype != torch.float32:
+            raise NotCompilable("a product of matrices that are no constants")
+        columns = matrix.shape[1]
+        width = -(-columns // 16) * 16
+        packed = torch.zeros(matrix.shape[0], width)
+        packed[:, :columns] = matrix
+        panels = packed.view(matrix.shape[0], width // 16, 16).transpose(0, 1).contiguous()
+        added = torch.zeros(width)
+        if bias is not None:
+            added[:columns] = bias
+        to, source = self.result(result, [rows]), self.layout.view(rows)
+        if source.sizes[1] != 1 and source.strides[1] != 1:
+            copy = self.room(source, source.sizes)
+            self.elements_to(opcodes.COPY, copy, source)
+            source = copy
+        parts = [
+            Part(to.buffer, to.offset, (0, 0, to.along(to.sizes)[0], 1)),
+            Part(source.buffer, source.offset, (0, 0, source.along(source.sizes)[0], 0), 1),
+            *(Part(Buffer(x.numel(), FLOAT32, x.numpy().ravel()), 0, (0, 0, 0, 0)) for x in (panels, added)),
+        ]
+        sizes = (1, 1, to.sizes[0], columns)
+        self.instructions.append(Instruction(opcodes.PRODUCT, 0, sizes, parts, matrix.shape[0]))
+
+
+def _narrow(operand: Operand | View) -> bool:
+    """Whether float32 holds all that the operand may be."""
+    if isinstance(operand, View):
+        return operand.buffer.kind in (FLOAT32, BOOL)
+    return not isinstance(operand, Tensor) or operand.dtype in (torch.float32, torch.bool)
+
+
+def _part(view: View, sizes: tuple[int, ...]) -> Part:
+    return Part(view.buffer, view.offset, view.along(sizes))
+
+
+def _for_any_stream(constant: Tensor, axis: int) -> Tensor:
+    """A constant's part for one stream, if it is the same for all."""
+    size = constant.shape[axis]
+    if size % STREAMS:
+        return constant  # of an axis that does not count streams, or the sizes would not have fitted
+    parts = constant.unflatten(axis, (STREAMS, -1))
+    first = parts.select(axis, 0)
+    if not torch.equal(parts, first.unsqueeze(axis).expand_as(parts)):
+        raise NotCompilable("constants that differ between streams")
+    return first
+
+
+def _name(operator: torch._ops.OpOverload) -> str:
+    """Of an operator, such as "add.Tensor"; in-place ones are known by the plain name: their result has its memory."""
+    name, _, overload = operator._schema.name.removeprefix("aten::"), None, operator._overloadname
+    plain = name.removesuffix("_") if operator._schema.is_mutable else name
+    return plain if overload == "default" else f"{plain}.{overload}"
+
+
+# made without regard to the numbers of the tensor they are alike to
+_MADE_ALIKE = {
+    "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "scalar_tensor", "arange",
+}  # fmt: skip
+
+Entry = Callable[[Translation, Call], None]
+VOCABULARY: dict[str, Entry] = {}
+
+
+def entry(*names: str) -> Callable[[Entry], Entry]:
+    """Add a translation to the vocabulary, under each name."""
+
+    def add(function: Entry) -> Entry:
+        VOCABULARY.update(dict.fromkeys(names, function))
+        return function
+
+    return add
+
+
+def _one_number(function: int, *expected: tuple[str, Any]) -> Entry:
+    """A function of one tensor, whose further arguments must be the expected ones."""
+
+    def translate(to: Translation, call: Call) -> None:
+        for name, value in expected:
+            if call.arguments[name] != value:
+                raise NotCompilable(f"{call.operator} with {name}={call.arguments[name]!r}")
+        to.elements(function, call.results[0], next(tensors_in(list(call.arguments.values()))))
+
+    return translate
+
+
+VOCABULARY |= {
+    "neg": _one_number(opcodes.NEGATIVE),
+    "exp": _one_number(opcodes.EXP),
+    "log": _one_number(opcodes.LOG),
+    "log1p": _one_number(opcodes.LOG1P),
+    "expm1": _one_number(opcodes.EXPM1),
+    "sqrt": _one_number(opcodes.SQRT),
+    "rsqrt": _one_number(opcodes.RSQRT),
+    "reciprocal": _one_number(opcodes.RECIPROCAL),
+    "sigmoid": _one_number(opcodes.SIGMOID),
+    "silu": _one_number(opcodes.SILU),
+    "gelu": _one_number(opcodes.GELU, ("approximate", "none")),
+    "tanh": _one_number(opcodes.TANH),
+    "softplus": _one_number(opcodes.SOFTPLUS, ("beta", 1), ("threshold", 20)),
+    "log_sigmoid_forward": _one_number(opcodes.LOG_SIGMOID),
+    "abs": _one_number(opcodes.ABSOLUTE),
+    "sign": _one_number(opcodes.SIGN),
+    "sin": _one_number(opcodes.SIN),
+    "cos": _one_number(opcodes.COS),
+    "erf": _one_number(opcodes.ERF),
+    "floor": _one_number(opcodes.FLOOR),
+    "isnan": _one_number(opcodes.IS_NAN),
+    "logical_not": _one_number(opcodes.NOT),
+    "clone": _one_number(opcodes.COPY),
+    "_to_copy": _one_number(opcodes.COPY),
+}
+
+
+@entry("add.Tensor", "add.Scalar")
+def _add(to: Translation, call: Call) -> None:
+    to.elements(opcodes.ADD, call.results[0], *_pair(call), constant=float(call.arguments["alpha"]))
+
+
+@entry("sub.Tensor", "sub.Scalar")
+def _subtract(to: Translation, call: Call) -> None:
+    to.elements(opcodes.ADD, call.results[0], *_pair(call), constant=-float(call.arguments["alpha"]))
+
+
+@entry("rsub.Scalar", "rsub.Tensor")
+def _subtract_from(to: Translation, call: Call) -> None:
+    if call.arguments["alpha"] != 1:
+        raise NotCompilable("rsub with a factor")
+    to.elements(opcodes.ADD, call.results[0], *reversed(_pair(call)), constant=-1.0)
+
+
+def _two_numbers(function: int, swapped: bool = False) -> Entry:
+    def translate(to: Translation, call: Call) -> None:
+        pair = _pair(call)
+        to.elements(function, call.results[0], *(reversed(pair) if swapped else pair))
+
+    return translate
+
+
+for _overload in ("Tensor", "Scalar"):
+    VOCABULARY |= {
+        f"mul.{_overload}": _two_numbers(opcodes.MULTIPLY),
+        f"div.{_overload}": _two_numbers(opcodes.DIVIDE),
+        f"lt.{_overload}": _two_numbers(opcodes.LESS),
+        f"le.{_overload}": _two_numbers(opcodes.LESS_OR_EQUAL),
+        f"gt.{_overload}": _two_numbers(opcodes.LESS, swapped=True),
+        f"ge.{_overload}": _two_numbers(opcodes.LESS_OR_EQUAL, swapped=True),
+        f"eq.{_overload}": _two_numbers(opcodes.EQUAL),
+        f"remainder.{_overload}": _two_numbers(opcodes.REMAINDER),
+    }
+VOCABULARY |= {
+    "maximum": _two_numbers(opcodes.MAXIMUM),
+    "minimum": _two_numbers(opcodes.MINIMUM),
+    "copy": lambda to, call: to.elements(opcodes.COPY, call.results[0], call.arguments["src"]),
+    "logical_and": _two_numbers(opcodes.MULTIPLY),
+    "logical_or": _two_numbers(opcodes.MAXIMUM),
+}
+
+
+def _pair(call: Call) -> tuple[Operand, Operand]:
+    return call.arguments["self"], call.arguments["other"]
+
+
+@entry("bitwise_not")
+def _bitwise_not(to: Translation, call: Call) -> None:
+    if call.results[0].dtype != torch.bool:
+        raise NotCompilable("bitwise_not of integers")
+    to.elements(opcodes.NOT, call.results[0], call.arguments["self"])
+
+
+@entry("bitwise_and.Tensor")
+def _bitwise_and(to: Translation, call: Call) -> None:
+    if call.results[0].dtype != torch.bool:
+        raise NotCompilable("bitwise_and of integers")
+    to.elements(opcodes.MULTIPLY, call.results[0], *_pair(call))
+
+
+@entry("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")
+def _where(to: Translation, call: Call) -> None:
+    to.elements(opcodes.WHERE, call.results[0], call.arguments["condition"], *_pair(call))
+
+
+@entry("masked_fill.Scalar", "masked_fill.Tensor")
+def _masked_fill(to: Translation, call: Call) -> None:
+    given = call.arguments
+    to.elements(opcodes.WHERE, call.results[0], given["mask"], given["value"], given["self"])
+
+
+@entry("clamp", "clamp_min", "clamp_max")
+def _clamp(to: Translation, call: Call) -> None:
+    source: Any = call.arguments["self"]
+    for name, function in (("min", opcodes.MAXIMUM), ("max", opcodes.MINIMUM)):
+        if call.arguments.get(name) is not None:
+            to.elements(function, call.results[0], source, call.arguments[name])
+            source = call.results[0]
+
+
+@entry("relu")
+def _relu(to: Translation, call: Call) -> None:
+    to.elements(opcodes.MAXIMUM, call.results[0], call.arguments["self"], 0.0)
+
+
+@entry("addcmul")
+def _addcmul(to: Translation, call: Call) -> None:
+    given = call.arguments
+    operands = given["self"], given["tensor1"], given["tensor2"]
+    to.elements(opcodes.ADD_PRODUCT, call.results[0], *operands, constant=float(given["value"]))
+
+
+@entry("nan_to_num")
+def _nan_to_num(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    if given["posinf"] is not None or given["neginf"] is not None:
+        raise NotCompilable("nan_to_num with other infinities")
+    source = given["self"]
+    view = to.result(result, [source])
+    nan = to.room(view, view.sizes)
+    to.elements_to(opcodes.IS_NAN, nan, source)
+    to.elements_to(opcodes.WHERE, view, nan, float(given["nan"] or 0.0), source)
+    largest = float(torch.finfo(result.dtype).max)
+    to.elements_to(opcodes.MINIMUM, view, view, largest)
+    to.elements_to(opcodes.MAXIMUM, view, view, -largest)
+
+
+@entry("pow.Tensor_Scalar")
+def _power(to: Translation, call: Call) -> None:
+    exponent = float(call.arguments["exponent"])
+    known = {2.0: opcodes.SQUARE, 0.5: opcodes.SQRT, -0.5: opcodes.RSQRT, -1.0: opcodes.RECIPROCAL}
+    function = known.get(exponent, opcodes.POWER)
+    to.elements(function, call.results[0], call.arguments["self"], constant=exponent)
+
+
+@entry("cat")
+def _concatenate(to: Translation, call: Call) -> None:
+    result, axis = call.results[0], call.arguments["dim"] % call.results[0].ndim
+    parts = [tensor for tensor in call.arguments["tensors"] if tensor.numel()]
+    whole, begin = to.result(result, parts), 0
+    if axis == whole.batch:
+        raise NotCompilable("streams joined to streams")
+    for tensor in parts:
+        piece = to.layout.view(result.narrow(axis, begin, tensor.shape[axis]))
+        to.elements_to(opcodes.COPY, piece, tensor)
+        begin += tensor.shape[axis]
+
+
+@entry("stack")
+def _stack(to: Translation, call: Call) -> None:
+    result, axis = call.results[0], call.arguments["dim"] % call.results[0].ndim
+    tensors = call.arguments["tensors"]
+    to.result(result, [tensor.unsqueeze(axis) for tensor in tensors])
+    for i, tensor in enumerate(tensors):
+        to.elements_to(opcodes.COPY, to.layout.view(result.select(axis, i)), tensor)
+
+
+@entry("repeat")
+def _repeat(to: Translation, call: Call) -> None:
+    source, repeats = call.arguments["self"], call.arguments["repeats"]
+    source = source[(None,) * (len(repeats) - source.ndim)]
+    if any(count != 1 and size != 1 for count, size in zip(repeats, source.shape)):
+        raise NotCompilable("repeat of more than single numbers")
+    to.elements(opcodes.COPY, call.results[0], source)
+
+
+def _reduction(function: int, mean: bool = False) -> Entry:
+    def translate(to: Translation, call: Call) -> None:
+        source, result = call.arguments["self"], call.results[0]
+        axes = _axes(call.arguments["dim"], source.ndim)
+        count = math.prod(source.shape[axis] for axis in axes)
+        kept = result if call.arguments["keepdim"] else _with_axes(result, axes)
+        view = to.result(kept, [source])
+        to.reduce(function, view, to.layout.view(source), axes, 1.0 / count if mean else 1.0)
+
+    return translate
+
+
+VOCABULARY |= {
+    "sum.dim_IntList": _reduction(opcodes.SUM),
+    "mean.dim": _reduction(opcodes.SUM, mean=True),
+    "amax": _reduction(opcodes.LARGEST),
+}
+
+
+def _axes(dim: Any, ndim: int) -> list[int]:
+    if not dim and dim != 0:
+        raise NotCompilable("a sum over streams")
+    return [axis % ndim for axis in (dim if isinstance(dim, list | tuple) else [dim])]
+
+
+def _with_axes(tensor: Tensor, axes: Sequence[int]) -> Tensor:
+    for axis in sorted(axes):
+        tensor = tensor.unsqueeze(axis)
+    return tensor
+
+
+@entry("linalg_vector_norm")
+def _norm(to: Translation, call: Call) -> None:
+    source, result = call.arguments["self"], call.results[0]
+    if call.arguments["ord"] != 2:
+        raise NotCompilable(f"a norm of order {call.arguments['ord']}")
+    axes = _axes(call.arguments["dim"], source.ndim)
+    view = to.result(result if call.arguments["keepdim"] else _with_axes(result, axes), [source])
+    values = to.layout.view(source)
+    squares = to.room(values, values.sizes)
+    to.elements_to(opcodes.SQUARE, squares, values)
+    to.reduce(opcodes.SUM, view, squares, axes)
+    to.elements_to(opcodes.SQRT, view, view)
+
+
+@entry("native_layer_norm")
+def _layer_norm(to: Translation, call: Call) -> None:
+    given, source = call.arguments, call.arguments["input"]
+    view = to.result(call.results[0], [source])
+    axes = list(range(source.ndim - len(given["normalized_shape"]), source.ndim))
+    _normalise(to, view, to.layout.view(source), axes, given["eps"])
+    _scale(to, view, given["weight"], given["bias"])
+
+
+@entry("native_group_norm")
+def _group_norm(to: Translation, call: Call) -> None:
+    given, source = call.arguments, call.arguments["input"]
+    if source.ndim != 2:
+        raise NotCompilable("a group norm of more than channels")
+    grouped = [tensor.unflatten(1, (given["group"], -1)) for tensor in (call.results[0], source)]
+    to.result(call.results[0], [source])
+    view, values = (to.layout.view(tensor) for tensor in grouped)
+    _normalise(to, view, values, [2], given["eps"])
+    _scale(to, to.layout.view(call.results[0]), given["weight"], given["bias"])
+
+
+def _normalise(to: Translation, view: View, values: View, axes: Sequence[int], eps: float) -> None:
+    count = math.prod(values.sizes[axis] for axis in axes)
+    mean = to.room(values, [1 if axis in axes else size for axis, size in enumerate(values.sizes)])
+    variance, squares = to.room(values, mean.sizes), to.room(values, values.sizes)
+    to.reduce(opcodes.SUM, mean, values, axes, 1.0 / count)
+    to.elements_to(opcodes.ADD, view, values, mean, constant=-1.0)
+    to.elements_to(opcodes.SQUARE, squares, view)
+    to.reduce(opcodes.SUM, variance, squares, axes, 1.0 / count)
+    to.elements_to(opcodes.ADD, variance, variance, eps)
+    to.elements_to(opcodes.RSQRT, variance, variance)
+    to.elements_to(opcodes.MULTIPLY, view, view, variance)
+
+
+def _scale(to: Translation, view: View, weight: Tensor | None, bias: Tensor | None) -> None:
+    if weight is not None:
+        to.elements_to(opcodes.MULTIPLY, view, view, weight)
+    if bias is not None:
+        to.elements_to(opcodes.ADD, view, view, bias)
+
+
+@entry("_softmax")
+def _softmax(to: Translation, call: Call) -> None:
+    source = call.arguments["self"]
+    view = to.result(call.results[0], [source])
+    to.elements_to(opcodes.COPY, view, source)
+    _softmax_of(to, view, call.arguments["dim"] % source.ndim)
+
+
+def _softmax_of(to: Translation, view: View, axis: int) -> None:
+    """In place."""
+    one = to.room(view, [1 if other == axis else size for other, size in enumerate(view.sizes)])
+    to.reduce(opcodes.LARGEST, one, view, [axis])
+    to.elements_to(opcodes.ADD, view, view, one, constant=-1.0)
+    to.elements_to(opcodes.EXP, view, view)
+    to.reduce(opcodes.SUM, one, view, [axis])
+    to.elements_to(opcodes.DIVIDE, view, view, one)
+
+
+@entry("mm")
+def _matrix_product(to: Translation, call: Call) -> None:
+    to.product(call.results[0], call.arguments["self"], call.arguments["mat2"], None)
+
+
+@entry("addmm")
+def _matrix_product_and_bias(to: Translation, call: Call) -> None:
+    given = call.arguments
+    if given["alpha"] != 1 or given["beta"] != 1 or given["self"].ndim != 1:
+        raise NotCompilable("addmm of more than a product and a bias")
+    to.product(call.results[0], given["mat1"], given["mat2"], given["self"])
+
+
+@entry("bmm")
+def _products(to: Translation, call: Call) -> None:
+    left, right, result = call.arguments["self"], call.arguments["mat2"], call.results[0]
+    to.result(result, [left, right])
+    views = [to.layout.view(tensor) for tensor in (result, left, right)]
+    batch = views[0].batch
+    views = [view if view.batch is not None else to.layout.view(_for_any_stream(tensor, batch or 0))
+             for view, tensor in zip(views, (result, left, right))]  # fmt: skip
+    to.small_products(*views)
+
+
+@entry("_scaled_dot_product_flash_attention_for_cpu")
+def _attention(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    if given["is_causal"] or given["dropout_p"] or given["query"].ndim != 4:
+        raise NotCompilable("attention with a causal mask or dropout")
+    query, key, value = (to.layout.view(given[name]) for name in ("query", "key", "value"))
+    to.result(result, [given["query"]])
+    out = _without_streams(to.layout.view(result))
+    scale = given["scale"] or given["query"].shape[-1] ** -0.5
+    weights = to.room(query, [*query.sizes[:3], key.sizes[2]])
+    swapped = View(key.buffer, key.offset, (*key.sizes[:2], key.sizes[3], key.sizes[2]),
+                   (*key.strides[:2], key.strides[3], key.strides[2]), key.batch)  # fmt: skip
+    to.small_products(*(_without_streams(view) for view in (weights, query, swapped)))
+    to.elements_to(opcodes.MULTIPLY, weights, weights, scale)
+    if given["attn_mask"] is not None:
+        to.elements_to(opcodes.ADD, weights, weights, given["attn_mask"])
+    _softmax_of(to, weights, 3)
+    to.small_products(out, *(_without_streams(view) for view in (weights, value)))
+
+
+def _without_streams(view: View) -> View:
+    """A view with streams alone on its first axis, without it."""
+    if view.batch != 0 or view.sizes[0] != 1:
+        raise NotCompilable("attention over several streams")
+    return View(view.buffer, view.offset, view.sizes[1:], view.strides[1:], None)
+
+
+@entry("scatter.src")
+def _scatter(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    view = to.result(result, [given["self"]])
+    to.elements_to(opcodes.COPY, view, given["self"])
+    axis = given["dim"] % result.ndim
+    index = to.layout.view(given["index"])
+    source = to.layout.view(given["src"])
+    strides = tuple(0 if i == axis else stride for i, stride in enumerate(view.strides))
+    target = Part(view.buffer, view.offset, strides, view.strides[axis])
+    _move(to, opcodes.SCATTER, index.sizes, [target, _part(source, index.sizes), _part(index, index.sizes)],
+          view.sizes[axis])  # fmt: skip
+
+
+@entry("gather")
+def _gather(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    view = to.result(result, [given["index"], given["self"]])
+    source, axis = to.layout.view(given["self"]), given["dim"] % result.ndim
+    strides = tuple(0 if i == axis else stride for i, stride in enumerate(source.strides))
+    parts = [_part(view, view.sizes), Part(source.buffer, source.offset, strides, source.strides[axis])]
+    _move(to, opcodes.GATHER, view.sizes, [*parts, to.operand(given["index"], view)], source.sizes[axis])
+
+
+def _move(to: Translation, kind: int, sizes: tuple[int, ...], parts: list[Part], count: int) -> None:
+    shown = [axis for axis, size in enumerate(sizes) if size != 1]
+    parts = [Part(p.buffer, p.offset, tuple(p.strides[axis] for axis in shown), p.summed) for p in parts]
+    to.instructions.append(Instruction(kind, 0, tuple(sizes[axis] for axis in shown), parts, count))
