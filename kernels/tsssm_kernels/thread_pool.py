@@ -77,6 +77,8 @@ def run_shares(work: Callable[[int], None], n_shares: int) -> None:
     >>> squares
     [0, 1, 4]
     """
+    if n_shares == 1:
+        return work(0)
     others: list[Future[None]] = []
     try:
         for share in range(1, n_shares):

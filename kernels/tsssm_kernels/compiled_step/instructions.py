@@ -70,6 +70,8 @@ def chosen(instruction: Instruction) -> Instruction:
     kind, parts = instruction.kind, instruction.parts
     if kind == opcodes.SMALL_COLUMNS:
         instruction.kind = _small_product(*parts)
+        if instruction.kind == opcodes.SMALL_DOTS and instruction.sizes[-1] == 1:
+            return _turned(instruction)
         return instruction
     if kind in (opcodes.PRODUCT, opcodes.SCATTER, opcodes.GATHER):
         return instruction
@@ -96,6 +98,16 @@ def _small_product(result: Part, left: Part, right: Part) -> int:
         if result.strides[-1] == right.strides[-1] == 1:
             return opcodes.SMALL_COLUMNS
     return opcodes.SMALL_WIDE
+
+
+def _turned(product: Instruction) -> Instruction:
+    """The same product from right to left, so that the sums of one row lie along the inner axis."""
+    result, left, right = product.parts
+    swapped = [
+        Part(p.buffer, p.offset, (*p.strides[:-2], p.strides[-1], p.strides[-2]), p.summed) for p in (result, right, left)
+    ]
+    sizes = (*product.sizes[:-2], product.sizes[-1], product.sizes[-2])
+    return Instruction(product.kind, product.function, sizes, swapped, product.summed)
 
 
 def plan(instructions: Sequence[Instruction]) -> tuple[dict[Buffer, int], int]:

@@ -7,11 +7,11 @@ from functools import partial
 
 from numba import float32
 
-from .. import simd, simd_logic, simd_math, simd_parts
+from .. import simd, simd_logic, simd_math, simd_parts, simd_tiles
 from ..compiling import compile_serial
-from ..simd import LANES, fma, inlined, load, splat, splat_at, store, total, write
-from ..simd_math import LOG2_E  # noqa: F401  (named by the functions compiled into these)
+from ..simd import LANES, fma, inlined, load, read, splat, splat_at, stack, store, total, write
 from ..simd_parts import load_first, store_first
+from ..simd_tiles import sum_rows
 from . import functions, memory, opcodes
 from .functions import of_number, of_vectors
 from .memory import peek, poke
@@ -19,7 +19,7 @@ from .opcodes import HEAD, PART
 
 __all__ = ["compiled", "elements", "elements_wide", "move", "product", "reduce", "reduce_wide", "small_products"]
 
-compiled = partial(compile_serial, helpers=(simd, simd_logic, simd_math, simd_parts, functions, memory, opcodes))
+compiled = partial(compile_serial, helpers=(simd, simd_logic, simd_math, simd_parts, simd_tiles, functions, memory, opcodes))
 _number = compiled(of_number)
 
 
@@ -63,25 +63,45 @@ def put(address, n, count, value):
         store_first(address + 4 * n, count, value)
 
 
+@inlined
+def line(function, to, a, b, c, a_step, b_step, c_step, count, number):
+    """A function of numbers side by side."""
+    for n in range(0, count, LANES):
+        x, y, z = fetch(a, n, count - n, a_step), fetch(b, n, count - n, b_step), fetch(c, n, count - n, c_step)
+        put(to, n, count - n, of_vectors(function, x, y, z, number))
+
+
 @compiled
 def elements(row, constant, bases, first, last):
     """A function of vectors."""
-    function, inner = row[1], row[6]
-    number = float32(constant)
-    a_step, b_step, c_step = step(row, 1, 3), step(row, 2, 3), step(row, 3, 3)
+    function, count, number = row[1], row[6], float32(constant)
+    sizes = row[3], row[4], row[5]
+    to_i, to_j, to_k = step(row, 0, 0), step(row, 0, 1), step(row, 0, 2)
+    a_i, a_j, a_k, a_n = step(row, 1, 0), step(row, 1, 1), step(row, 1, 2), step(row, 1, 3)
+    b_i, b_j, b_k, b_n = step(row, 2, 0), step(row, 2, 1), step(row, 2, 2), step(row, 2, 3)
+    c_i, c_j, c_k, c_n = step(row, 3, 0), step(row, 3, 1), step(row, 3, 2), step(row, 3, 3)
     for stream in range(first, last):
-        to, a = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
-        b, c = place(row, 2, bases, first, stream), place(row, 3, bases, first, stream)
-        for i in range(row[3]):
-            for j in range(row[4]):
-                for k in range(row[5]):
-                    to_row, a_row = to + along(row, 0, i, j, k), a + along(row, 1, i, j, k)
-                    b_row, c_row = b + along(row, 2, i, j, k), c + along(row, 3, i, j, k)
-                    for n in range(0, inner, LANES):
-                        count = inner - n
-                        x, y = fetch(a_row, n, count, a_step), fetch(b_row, n, count, b_step)
-                        z = fetch(c_row, n, count, c_step)
-                        put(to_row, n, count, of_vectors(function, x, y, z, number))
+        to_0, a_0 = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
+        b_0, c_0 = place(row, 2, bases, first, stream), place(row, 3, bases, first, stream)
+        for i in range(sizes[0]):
+            for j in range(sizes[1]):
+                to, a = to_0 + i * to_i + j * to_j, a_0 + i * a_i + j * a_j
+                b, c = b_0 + i * b_i + j * b_j, c_0 + i * c_i + j * c_j
+                for _ in range(sizes[2]):
+                    # the commonest have loops of their own: to choose takes as long as to compute
+                    if function == opcodes.MULTIPLY:
+                        line(opcodes.MULTIPLY, to, a, b, a, a_n, b_n, 0, count, number)
+                    elif function == opcodes.ADD:
+                        line(opcodes.ADD, to, a, b, a, a_n, b_n, 0, count, number)
+                    elif function == opcodes.ADD_PRODUCT:
+                        line(opcodes.ADD_PRODUCT, to, a, b, c, a_n, b_n, c_n, count, number)
+                    elif function == opcodes.COPY:
+                        line(opcodes.COPY, to, a, a, a, a_n, 0, 0, count, number)
+                    elif function == opcodes.EXP:
+                        line(opcodes.EXP, to, a, a, a, a_n, 0, 0, count, number)
+                    else:
+                        line(function, to, a, b, c, a_n, b_n, c_n, count, number)
+                    to, a, b, c = to + to_k, a + a_k, b + b_k, c + c_k
 
 
 @compiled
@@ -146,7 +166,7 @@ def reduce(row, constant, bases, first, last):
                         else:
                             largest = largest_lane(out)
                             for r in range(whole, summed):
-                                largest = larger(largest, simd.read(at, r))
+                                largest = larger(largest, read(at, r))
                             write(to_row + n * step(row, 0, 3), 0, largest)
 
 
@@ -159,11 +179,11 @@ def larger(a, b):
 @inlined
 def largest_lane(x):
     """The largest of a vector's numbers."""
-    room = simd.stack(1)
+    room = stack(1)
     store(room, 0, x)
-    largest = simd.read(room, 0)
+    largest = read(room, 0)
     for lane in range(1, LANES):
-        largest = larger(largest, simd.read(room, lane))
+        largest = larger(largest, read(room, lane))
     return largest
 
 
@@ -275,10 +295,37 @@ def product(row, constant, bases, first, last):
         product_row(to_row, x_row, weight, bias, columns, summed)
 
 
+@inlined
+def dots(to, to_step, row, columns, column_step, count, summed, tile):
+    """The products of a row with columns, each of numbers side by side; sixteen sums at a time, if there are."""
+    for begin in range(0, count, LANES):
+        at, some = columns + begin * column_step, min(LANES, count - begin)
+        for n in range(some):
+            out = splat(float32(0.0))
+            for r in range(0, summed, LANES):
+                out = fma(fetch(row, r, summed - r, 4), fetch(at, r, summed - r, 4), out)
+            store(tile, n, out)
+            at += column_step
+        if some < 4:
+            for n in range(some):
+                write(to + (begin + n) * to_step, 0, total(load(tile, n)))
+            continue
+        sums = sum_rows(tile, 0)  # of what stands in the tile behind the last one too, which is not looked at
+        if to_step == 4:
+            put(to + 4 * begin, 0, some, sums)
+        else:
+            store(tile, 0, sums)
+            for n in range(some):
+                write(to + (begin + n) * to_step, 0, read(tile, n))
+
+
 @compiled
 def small_products(row, constant, bases, first, last):
     """Products of two matrices of each stream."""
     kind, inner, summed = row[0], row[6], row[7]
+    tile = stack(LANES)
+    for n in range(LANES):
+        store(tile, n, splat(float32(0.0)))
     kinds = row[HEAD + 2], row[HEAD + PART + 2], row[HEAD + 2 * PART + 2]
     for stream in range(first, last):
         to, a = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
@@ -296,12 +343,7 @@ def small_products(row, constant, bases, first, last):
                                 out = fma(splat_at(a_row + r * step(row, 1, 4), 0), y, out)
                             put(to_row, n, inner - n, out)
                     elif kind == opcodes.SMALL_DOTS:
-                        for n in range(inner):
-                            out, column = splat(float32(0.0)), b_row + n * step(row, 2, 3)
-                            for r in range(0, summed, LANES):
-                                x, y = fetch(a_row, r, summed - r, 4), fetch(column, r, summed - r, 4)
-                                out = fma(x, y, out)
-                            write(to_row + n * step(row, 0, 3), 0, total(out))
+                        dots(to_row, step(row, 0, 3), a_row, b_row, step(row, 2, 3), inner, summed, tile)
                     else:
                         for n in range(inner):
                             total_wide, column = 0.0, b_row + n * step(row, 2, 3)

@@ -64,12 +64,12 @@ class CompiledStep:
         """
         from .interpreter import run
 
-        streams = inputs[0].shape[0] if inputs else 0
+        if len(inputs) != len(self._inputs):
+            raise ValueError(f"the step takes {len(self._inputs)} tensors; got {len(inputs)}.")
+        streams = inputs[0].shape[0]
         given = [self._checked(i, x, streams) for i, x in enumerate(inputs)]
-        if len(given) != len(self._inputs):
-            raise ValueError(f"the step takes {len(self._inputs)} tensors; got {len(given)}.")
         made = [torch.empty((streams, *shape), dtype=dtype) for shape, dtype in self._results]
-        outside = [x.data_ptr() for x in given] + [x.data_ptr() for x in made]
+        outside = np.array([x.data_ptr() for x in (*given, *made)], np.int64)
         shares = count_shares(self._nanoseconds * streams, -(-streams // self._together))
         lost = [0] * shares
 
@@ -78,8 +78,7 @@ class CompiledStep:
             together = self._together if last - first > 1 else 1
             rows, numbers = self._many if together > 1 else self._one
             room = np.empty(self._room * together + _ALIGNED, np.uint8)
-            bases = np.array([_aligned(room), _aligned(self._constants), *outside], np.int64)
-            lost[share] = run(rows, numbers, bases, first, last, together)
+            lost[share] = run(rows, numbers, room, self._constants, outside, first, last, together)
 
         run_shares(work, shares)
         if any(lost):
@@ -87,13 +86,13 @@ class CompiledStep:
         return made
 
     def _checked(self, i: int, x: Tensor, streams: int) -> Tensor:
-        shape, dtype = self._inputs[i] if i < len(self._inputs) else (None, None)
-        if x.shape[1:] != shape or len(x) != streams or x.dtype != dtype or x.device.type != "cpu":
+        shape, dtype = self._inputs[i]
+        if x.shape != (streams, *shape) or x.dtype is not dtype or not x.is_cpu:
             raise ValueError(
                 f"input {i} of the step must be {dtype} on the CPU of shape ({streams}, *{shape}); got {x.dtype} on "
                 f"{x.device}, {tuple(x.shape)}."
             )
-        return x.contiguous()
+        return x if x.is_contiguous() else x.contiguous()
 
 
 @torch.no_grad()
@@ -203,17 +202,11 @@ def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, dict[Buffe
             offsets[buffer] = size
             size += -(-buffer.value.nbytes // _ALIGNED) * _ALIGNED
     joined = np.zeros(size + _ALIGNED, np.uint8)
-    begin = -joined.ctypes.data % _ALIGNED
+    begin = -joined.ctypes.data % _ALIGNED  # as the loop has it
     for buffer, offset in offsets.items():
         assert buffer.value is not None
         joined[begin + offset : begin + offset + buffer.value.nbytes] = buffer.value.view(np.uint8)
     return joined, offsets
-
-
-def _aligned(memory: np.ndarray) -> int:
-    """The first address in it that is one of a cache line."""
-    address = memory.ctypes.data
-    return address + -address % _ALIGNED
 
 
 def _nanoseconds(instruction: Instruction) -> float:
