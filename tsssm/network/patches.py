@@ -34,7 +34,7 @@ def token_features(values: Tensor, covariates: Tensor, location: Tensor, scale: 
     n_rows, n_tokens = location.shape
     patches = values.view(n_rows, n_tokens, -1)  # (B, T * P) -> (B, T, P)
     observed = ~torch.isnan(patches)
-    scaled = (torch.nan_to_num(patches).double() - location[..., None]) / scale[..., None]
+    scaled = (patches.double() - location[..., None]) / scale[..., None]
     scaled = torch.where(observed, scaled, 0.0).float()
     # a covariate of P rows weighs as much as one value: entering at full size, a calendar drowns the series
     shared = covariates.reshape(n_rows, n_tokens, -1) / patches.shape[-1]

@@ -39,6 +39,12 @@ def step(row, part, axis):
 
 
 @inlined
+def kind(row, part):
+    """A part's type in memory."""
+    return row[HEAD + part * PART + 2]
+
+
+@inlined
 def along(row, part, i, j, k):
     """How far the numbers at the outer axes' i, j, k lie from the first."""
     return i * step(row, part, 0) + j * step(row, part, 1) + k * step(row, part, 2)
@@ -107,20 +113,22 @@ def elements(row, constant, bases, first, last):
 @compiled
 def elements_wide(row, constant, bases, first, last):
     """A function of single numbers."""
-    kinds = row[HEAD + 2], row[HEAD + PART + 2], row[HEAD + 2 * PART + 2], row[HEAD + 3 * PART + 2]
+    function, count = row[1], row[6]
+    sizes = row[3], row[4], row[5]
+    to_kind, a_kind, b_kind, c_kind = kind(row, 0), kind(row, 1), kind(row, 2), kind(row, 3)
+    to_n, a_n, b_n, c_n = step(row, 0, 3), step(row, 1, 3), step(row, 2, 3), step(row, 3, 3)
     for stream in range(first, last):
-        to, a = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
-        b, c = place(row, 2, bases, first, stream), place(row, 3, bases, first, stream)
-        for i in range(row[3]):
-            for j in range(row[4]):
-                for k in range(row[5]):
-                    to_row, a_row = to + along(row, 0, i, j, k), a + along(row, 1, i, j, k)
-                    b_row, c_row = b + along(row, 2, i, j, k), c + along(row, 3, i, j, k)
-                    for n in range(row[6]):
-                        x = peek(a_row + n * step(row, 1, 3), kinds[1])
-                        y = peek(b_row + n * step(row, 2, 3), kinds[2])
-                        z = peek(c_row + n * step(row, 3, 3), kinds[3])
-                        poke(to_row + n * step(row, 0, 3), kinds[0], _number(row[1], x, y, z, constant))
+        to_0, a_0 = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
+        b_0, c_0 = place(row, 2, bases, first, stream), place(row, 3, bases, first, stream)
+        for i in range(sizes[0]):
+            for j in range(sizes[1]):
+                for k in range(sizes[2]):
+                    to, a = to_0 + along(row, 0, i, j, k), a_0 + along(row, 1, i, j, k)
+                    b, c = b_0 + along(row, 2, i, j, k), c_0 + along(row, 3, i, j, k)
+                    for _ in range(count):
+                        x, y, z = peek(a, a_kind), peek(b, b_kind), peek(c, c_kind)
+                        poke(to, to_kind, _number(function, x, y, z, constant))
+                        to, a, b, c = to + to_n, a + a_n, b + b_n, c + c_n
 
 
 @inlined
@@ -190,7 +198,7 @@ def largest_lane(x):
 @compiled
 def reduce_wide(row, constant, bases, first, last):
     """Sums or maxima of single numbers."""
-    function, kind, from_kind = row[1], row[HEAD + 2], row[HEAD + PART + 2]
+    function, to_kind, from_kind = row[1], kind(row, 0), kind(row, 1)
     for stream in range(first, last):
         to, a = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
         for i in range(row[3]):
@@ -202,7 +210,7 @@ def reduce_wide(row, constant, bases, first, last):
                         for r in range(row[7]):
                             x = peek(at + r * step(row, 1, 4), from_kind)
                             out = out + x if function == opcodes.SUM else x if x > out or math.isnan(x) else out
-                        poke(to + along(row, 0, i, j, k) + n * step(row, 0, 3), kind, out * constant)
+                        poke(to + along(row, 0, i, j, k) + n * step(row, 0, 3), to_kind, out * constant)
 
 
 @inlined
@@ -322,11 +330,11 @@ def dots(to, to_step, row, columns, column_step, count, summed, tile):
 @compiled
 def small_products(row, constant, bases, first, last):
     """Products of two matrices of each stream."""
-    kind, inner, summed = row[0], row[6], row[7]
+    form, inner, summed = row[0], row[6], row[7]
     tile = stack(LANES)
     for n in range(LANES):
         store(tile, n, splat(float32(0.0)))
-    kinds = row[HEAD + 2], row[HEAD + PART + 2], row[HEAD + 2 * PART + 2]
+    kinds = kind(row, 0), kind(row, 1), kind(row, 2)
     for stream in range(first, last):
         to, a = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
         b = place(row, 2, bases, first, stream)
@@ -335,14 +343,14 @@ def small_products(row, constant, bases, first, last):
                 for k in range(row[5]):
                     to_row, a_row = to + along(row, 0, i, j, k), a + along(row, 1, i, j, k)
                     b_row = b + along(row, 2, i, j, k)
-                    if kind == opcodes.SMALL_COLUMNS:
+                    if form == opcodes.SMALL_COLUMNS:
                         for n in range(0, inner, LANES):
                             out = splat(float32(0.0))
                             for r in range(summed):
                                 y = fetch(b_row + r * step(row, 2, 4), n, inner - n, 4)
                                 out = fma(splat_at(a_row + r * step(row, 1, 4), 0), y, out)
                             put(to_row, n, inner - n, out)
-                    elif kind == opcodes.SMALL_DOTS:
+                    elif form == opcodes.SMALL_DOTS:
                         dots(to_row, step(row, 0, 3), a_row, b_row, step(row, 2, 3), inner, summed, tile)
                     else:
                         for n in range(inner):
@@ -356,7 +364,7 @@ def small_products(row, constant, bases, first, last):
 @compiled
 def move(row, constant, bases, first, last):
     """Numbers to places that others name (scatter), or from them (gather); how many names lead nowhere."""
-    to_kind, from_kind, index_kind = row[HEAD + 2], row[HEAD + PART + 2], row[HEAD + 2 * PART + 2]
+    to_kind, from_kind, index_kind = kind(row, 0), kind(row, 1), kind(row, 2)
     scatter = row[0] == opcodes.SCATTER
     lost = 0
     for stream in range(first, last):

@@ -18,7 +18,7 @@ from .translation import Translation
 
 __all__ = ["CompiledStep", "compile_step"]
 
-_TOGETHER = 16  # streams stepped together, so that weights are read once for all of them
+_TOGETHER = 8  # streams stepped together, so that weights are read once for all of them
 _ROOM = 1 << 18  # bytes between their instructions, at most: with the weights they fit the second cache
 _TOLERANCE = 1e-4  # relative: a translation is right, or far off
 _ALIGNED = 64  # bytes
@@ -33,7 +33,8 @@ class CompiledStep:
 
     def __init__(self, translation: Translation, inputs: Sequence[Tensor], results: Sequence[Tensor]):
         self._inputs = [(tensor.shape[1:], tensor.dtype) for tensor in inputs]
-        self._results = [(tensor.shape[1:], tensor.dtype) for tensor in results]
+        # NumPy's memory: for large arrays it asks for large pages, and new small pages take half of a step's time
+        self._results = [(tensor.shape[1:], tensor.new_empty(0).numpy().dtype) for tensor in results]
         self._sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in translation.sources.values()]
         instructions = [chosen(instruction) for instruction in translation.instructions]
         places, self._room = plan(instructions)
@@ -68,7 +69,7 @@ class CompiledStep:
             raise ValueError(f"the step takes {len(self._inputs)} tensors; got {len(inputs)}.")
         streams = inputs[0].shape[0]
         given = [self._checked(i, x, streams) for i, x in enumerate(inputs)]
-        made = [torch.empty((streams, *shape), dtype=dtype) for shape, dtype in self._results]
+        made = [torch.from_numpy(np.empty((streams, *shape), dtype)) for shape, dtype in self._results]
         outside = np.array([x.data_ptr() for x in (*given, *made)], np.int64)
         shares = count_shares(self._nanoseconds * streams, -(-streams // self._together))
         lost = [0] * shares
