@@ -114,6 +114,7 @@ def of_vectors(function, a, b, c, constant):
     return is_nan(a)
 
 
+@inlined
 def of_number(function, a, b, c, constant):
     """One number of three, in float64."""
     if function == opcodes.COPY:
@@ -181,9 +182,9 @@ def of_number(function, a, b, c, constant):
     if function == opcodes.POWER:
         return a**constant
     if function == opcodes.REMAINDER:
-        return a - math.floor(a / b) * b
+        return a - np.floor(a / b) * b
     if function == opcodes.FLOOR:
-        return float(math.floor(a))
+        return np.floor(a)
     if function == opcodes.ERF:
         return math.erf(a)
     return 1.0 if a > 0.0 else -1.0 if a < 0.0 else 0.0

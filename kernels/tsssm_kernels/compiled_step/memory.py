@@ -11,9 +11,31 @@ from numba.extending import intrinsic
 from ..simd import inlined
 from .opcodes import BOOL, FLOAT32, INT64
 
-__all__ = ["peek", "poke"]
+__all__ = ["call", "integer", "peek", "poke"]
 
 _FLOAT, _DOUBLE, _LONG, _BYTE = ir.FloatType(), ir.DoubleType(), ir.IntType(64), ir.IntType(8)
+
+
+@intrinsic
+def integer(typing: Any, address: Any, index: Any) -> Any:
+    """An integer of a row of them at an address."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        row = builder.inttoptr(args[0], _LONG.as_pointer())
+        return builder.load(builder.gep(row, [args[1]]))
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def call(typing: Any, address: Any, row: Any, constant: Any, bases: Any, first: Any, last: Any) -> Any:
+    """Call the loop at an address."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_LONG, [_LONG, _DOUBLE, _LONG, _LONG, _LONG])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.int64(types.int64, types.int64, types.float64, *[types.int64] * 3), generate
 
 
 def _reader(kind: Any, convert: Any) -> Any:

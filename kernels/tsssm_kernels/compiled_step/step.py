@@ -13,6 +13,7 @@ from ..thread_pool import count_shares, run_shares
 from . import opcodes
 from .instructions import Instruction, chosen, encode, plan
 from .layout import STREAMS, Buffer, NotCompilable, View
+from .loops import addresses_of
 from .recording import record
 from .translation import Translation
 
@@ -38,10 +39,11 @@ class CompiledStep:
         self._sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in translation.sources.values()]
         instructions = [chosen(instruction) for instruction in translation.instructions]
         places, self._room = plan(instructions)
-        self._constants, offsets = _joined(instructions)
+        self._constants, self._constants_at, offsets = _joined(instructions)
         self._together = max(1, min(_TOGETHER, _ROOM // max(self._room, 1)))
         self._one = encode(instructions, places, offsets, 1)
         self._many = encode(instructions, places, offsets, self._together)
+        self._loops: np.ndarray | None = None
         self._nanoseconds = sum(_nanoseconds(instruction) for instruction in instructions)
 
     def is_current(self) -> bool:
@@ -65,12 +67,14 @@ class CompiledStep:
         """
         from .interpreter import run
 
+        if self._loops is None:
+            self._loops = addresses_of(self._one[0][:, 0])
         if len(inputs) != len(self._inputs):
             raise ValueError(f"the step takes {len(self._inputs)} tensors; got {len(inputs)}.")
         streams = inputs[0].shape[0]
         given = [self._checked(i, x, streams) for i, x in enumerate(inputs)]
         made = [torch.from_numpy(np.empty((streams, *shape), dtype)) for shape, dtype in self._results]
-        outside = np.array([x.data_ptr() for x in (*given, *made)], np.int64)
+        outside = [x.data_ptr() for x in (*given, *made)]
         shares = count_shares(self._nanoseconds * streams, -(-streams // self._together))
         lost = [0] * shares
 
@@ -79,7 +83,8 @@ class CompiledStep:
             together = self._together if last - first > 1 else 1
             rows, numbers = self._many if together > 1 else self._one
             room = np.empty(self._room * together + _ALIGNED, np.uint8)
-            lost[share] = run(rows, numbers, room, self._constants, outside, first, last, together)
+            bases = np.array([0, self._constants_at, *outside], np.int64)
+            lost[share] = run(rows, numbers, self._loops, room, bases, first, last, together)
 
         run_shares(work, shares)
         if any(lost):
@@ -194,8 +199,8 @@ def _compare(made: Sequence[Tensor], results: Sequence[Tensor]) -> None:
             raise NotCompilable(f"its result {i}, which comes out differently")
 
 
-def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, dict[Buffer, int]]:
-    """All constants in one piece of memory, and where each lies from its first aligned byte on."""
+def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, int, dict[Buffer, int]]:
+    """All constants in one piece of memory, its first address that is one of a cache line, where each lies from it on."""
     offsets: dict[Buffer, int] = {}
     size = 0
     for buffer in (part.buffer for instruction in instructions for part in instruction.parts):
@@ -203,11 +208,11 @@ def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, dict[Buffe
             offsets[buffer] = size
             size += -(-buffer.value.nbytes // _ALIGNED) * _ALIGNED
     joined = np.zeros(size + _ALIGNED, np.uint8)
-    begin = -joined.ctypes.data % _ALIGNED  # as the loop has it
+    begin = -joined.ctypes.data % _ALIGNED
     for buffer, offset in offsets.items():
         assert buffer.value is not None
         joined[begin + offset : begin + offset + buffer.value.nbytes] = buffer.value.view(np.uint8)
-    return joined, offsets
+    return joined, joined.ctypes.data + begin, offsets
 
 
 def _nanoseconds(instruction: Instruction) -> float:
