@@ -1,6 +1,7 @@
 """Tensor operators of state-space models: recurrences over (batch, length, ...) tensors, and their single steps."""
 
 from .causal_conv1d import causal_conv1d, causal_conv1d_step
+from .compiled_step import CannotCompileError, CompiledStep, compile_step
 from .decay_attention import DecayState, decay_attention, decay_attention_step
 from .delta_rule import delta_rule, delta_rule_step, gated_delta_rule, gated_delta_rule_step
 from .diagonal_scan import diagonal_scan, diagonal_scan_step
@@ -12,11 +13,14 @@ from .slstm import SLSTMState, slstm, slstm_step
 from .window_attention import WindowState, window_attention, window_attention_step
 
 __all__ = [
+    "CannotCompileError",
+    "CompiledStep",
     "DecayState",
     "SLSTMState",
     "WindowState",
     "causal_conv1d",
     "causal_conv1d_step",
+    "compile_step",
     "decay_attention",
     "decay_attention_step",
     "delta_rule",

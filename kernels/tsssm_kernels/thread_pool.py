@@ -78,7 +78,8 @@ def run_shares(work: Callable[[int], None], n_shares: int) -> None:
     [0, 1, 4]
     """
     if n_shares == 1:
-        return work(0)
+        work(0)
+        return
     others: list[Future[None]] = []
     try:
         for share in range(1, n_shares):

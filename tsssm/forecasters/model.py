@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tsssm.data import Panel, Table, Timeline, calendar_features, feature_names
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.linear import Ridge, Seasonal
-from tsssm.network import ForecastNetwork
+from tsssm.network import ForecastNetwork, TokenStep
 
 __all__ = ["CovariateScale", "Model", "Priors", "Track"]
 
@@ -81,7 +81,13 @@ class Track:
 
 @dataclass(frozen=True)
 class Model:
-    """The parts of a fitted forecaster; it never changes, so threads may share it."""
+    """The parts of a fitted forecaster; it never changes, so threads may share it.
+
+    Attributes
+    ----------
+    step : TokenStep or None
+        The network's step, for all streams.
+    """
 
     spec: ModelSpec
     network: ForecastNetwork | None
@@ -89,6 +95,10 @@ class Model:
     priors: Priors
     covariate_scale: CovariateScale
     calibration: Calibration
+    step: TokenStep | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", None if self.network is None else TokenStep(self.network))
 
     @property
     def lags(self) -> int:

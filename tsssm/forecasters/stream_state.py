@@ -13,7 +13,6 @@ from torch import Tensor
 from tsssm.data import Panel
 from tsssm.forecasters.encode import encode
 from tsssm.forecasters.model import Model, Track
-from tsssm.network import token_features
 
 __all__ = ["StreamState"]
 
@@ -168,7 +167,7 @@ class StreamState:
     @torch.no_grad()
     def _advance_network(self, model: Model, new: np.ndarray) -> StreamState:
         """Give the token that ends here to its phase, for the series whose turn it is."""
-        assert model.network is not None
+        assert model.step is not None
         since = np.where(self.age > 0, self.since + 1, 0)
         every_row = len(self.phases) == model.spec.patch_length
         due = (self.age > 0) & (every_row | (since >= model.spec.patch_length) | new)
@@ -176,11 +175,11 @@ class StreamState:
             return replace(self, since=since)
         rows = np.flatnonzero(due)
         phase = self.rows % len(self.phases)
-        token = self._token(model.spec.patch_length, rows)
+        last = self._last_rows(model.spec.patch_length, rows)
         if len(rows) == len(due):  # the usual case, without copies
-            hidden, after = model.network.step(token, self.phases[phase])
+            hidden, after = model.step(*last, self.phases[phase])
         else:
-            spoken, after = model.network.step(token, _take(self.phases[phase], rows))
+            spoken, after = model.step(*last, _take(self.phases[phase], rows))
             hidden = self.hidden.clone()
             hidden[rows] = spoken
             after = _put(self.phases[phase], rows, after)
@@ -192,16 +191,17 @@ class StreamState:
             since=np.where(due, 0, since),
         )
 
-    def _token(self, patch: int, rows: np.ndarray) -> Tensor:
-        """Features of the token that ends with the last row, (len(rows), width)."""
+    def _last_rows(self, patch: int, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Values, covariates, location and scale of the token that ends with the last row, for `TokenStep`."""
         after_first = np.arange(patch, 0, -1) <= self.age[rows, None]  # rows before the series enter as zero
         covariates = np.where(after_first[..., None], self.covariates, np.float32(0.0))
-        return token_features(
-            torch.from_numpy(np.ascontiguousarray(self.values[rows, -patch:])),
+        values, now = self.values[rows, -patch:], self.now[rows]
+        return (
+            torch.from_numpy(np.ascontiguousarray(values)),
             torch.from_numpy(covariates),
-            torch.from_numpy(self.now[rows, :1]),
-            torch.from_numpy(self.now[rows, 1:]),
-        )[:, 0]
+            torch.from_numpy(now[:, :1]),
+            torch.from_numpy(now[:, 1:]),
+        )
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every array, named, as tensors that share its memory: what is saved, and what `state_bytes` counts."""

@@ -1,6 +1,6 @@
 """Steps of many streams, compiled without a compiler."""
 
-from .layout import NotCompilable
+from .layout import CannotCompileError
 from .step import CompiledStep, compile_step
 
-__all__ = ["CompiledStep", "NotCompilable", "compile_step"]
+__all__ = ["CannotCompileError", "CompiledStep", "compile_step"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import opcodes
-from .layout import Buffer, NotCompilable
+from .layout import Buffer, CannotCompileError
 from .opcodes import BOOL, FLOAT32, FLOAT64, HEAD, INT64, PART, WIDTH
 
 __all__ = ["Instruction", "Part", "encode", "plan"]
@@ -104,14 +104,15 @@ def _turned(product: Instruction) -> Instruction:
     """The same product from right to left, so that the sums of one row lie along the inner axis."""
     result, left, right = product.parts
     swapped = [
-        Part(p.buffer, p.offset, (*p.strides[:-2], p.strides[-1], p.strides[-2]), p.summed) for p in (result, right, left)
+        Part(p.buffer, p.offset, (*p.strides[:-2], p.strides[-1], p.strides[-2]), p.summed)
+        for p in (result, right, left)
     ]
     sizes = (*product.sizes[:-2], product.sizes[-1], product.sizes[-2])
     return Instruction(product.kind, product.function, sizes, swapped, product.summed)
 
 
 def plan(instructions: Sequence[Instruction]) -> tuple[dict[Buffer, int], int]:
-    """Where buffers between the instructions lie, in bytes, and how many bytes that takes: each is free after its last use."""
+    """Where buffers between the instructions lie, and the bytes that takes: each is free again after its last use."""
     last: dict[Buffer, int] = {}
     for i, instruction in enumerate(instructions):
         for part in instruction.parts:
@@ -153,7 +154,7 @@ def encode(
     for i, instruction in enumerate(instructions):
         sizes = instruction.sizes
         if len(sizes) > _OUTER + 1:
-            raise NotCompilable(f"a loop over {len(sizes)} axes that do not lie side by side")
+            raise CannotCompileError(f"a loop over {len(sizes)} axes that do not lie side by side")
         inner = sizes[-1] if sizes else 1
         outer = (*([1] * (_OUTER + 1 - max(len(sizes), 1))), *sizes[:-1])
         rows[i, :HEAD] = (instruction.kind, instruction.function, i, *outer, inner, instruction.summed)

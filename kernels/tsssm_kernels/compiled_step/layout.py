@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .opcodes import BOOL, FLOAT32, FLOAT64, INT64
 
-__all__ = ["STREAMS", "Buffer", "Layout", "NotCompilable", "View"]
+__all__ = ["STREAMS", "Buffer", "CannotCompileError", "Layout", "View"]
 
 # streams of the batch that is recorded: the sizes of no network are multiples of it by chance, and where one is, the
 # index maps below, or the comparison at the end, find out
@@ -19,7 +19,7 @@ _NEXT_STREAM = 1 << 40  # from a stream's number to the next one's, in an index 
 _TYPES = {torch.float32: FLOAT32, torch.float64: FLOAT64, torch.int64: INT64, torch.bool: BOOL}
 
 
-class NotCompilable(ValueError):
+class CannotCompileError(ValueError):
     """A step asks for something that compiled steps do not know."""
 
 
@@ -63,9 +63,9 @@ class Layout:
     def place(self, tensor: Tensor, batch: int) -> Buffer:
         """A new buffer for a tensor with memory of its own, whose axis `batch` counts streams."""
         if tensor.dtype not in _TYPES:
-            raise NotCompilable(f"a tensor of {tensor.dtype}")
+            raise CannotCompileError(f"a tensor of {tensor.dtype}")
         if tensor.shape[batch] % STREAMS:
-            raise NotCompilable(f"a tensor of shape {tuple(tensor.shape)} that mixes streams")
+            raise CannotCompileError(f"a tensor of shape {tuple(tensor.shape)} that mixes streams")
         sizes = list(tensor.shape)
         sizes[batch] //= STREAMS
         inner = np.arange(int(np.prod(sizes))).reshape(sizes)
@@ -90,13 +90,13 @@ class Layout:
             line = numbers[(0,) * axis + (slice(None),) + (0,) * (tensor.ndim - axis - 1)] - first
             if (line >= _NEXT_STREAM).any():
                 if batch is not None or size % STREAMS:
-                    raise NotCompilable(f"a view of shape {tuple(tensor.shape)} that mixes streams")
+                    raise CannotCompileError(f"a view of shape {tuple(tensor.shape)} that mixes streams")
                 batch, sizes[axis] = axis, size // STREAMS
                 line = line[: sizes[axis]]
             strides[axis] = int(line[1]) if len(line) > 1 else 0
         found = View(buffer, first, tuple(sizes), tuple(strides), batch)
         if batch is None or not np.array_equal(_numbers(found), numbers):
-            raise NotCompilable(f"a view of shape {tuple(tensor.shape)} that is no plain one of each stream")
+            raise CannotCompileError(f"a view of shape {tuple(tensor.shape)} that is no plain one of each stream")
         return found
 
 
@@ -118,7 +118,7 @@ def _constant(tensor: Tensor) -> View:
     elif tensor.dtype in (torch.float64, torch.int64):
         value = tensor.detach().to(torch.float64)
     else:
-        raise NotCompilable(f"a constant of {tensor.dtype}")
+        raise CannotCompileError(f"a constant of {tensor.dtype}")
     array = np.ascontiguousarray(value.numpy())
     strides = tuple(stride // array.itemsize for stride in array.strides)
     kind = FLOAT32 if array.dtype == np.float32 else FLOAT64

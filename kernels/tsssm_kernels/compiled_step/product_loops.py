@@ -47,33 +47,46 @@ def product_rows(to_0, to_1, to_2, to_3, x_0, x_1, x_2, x_3, weight, bias, colum
 
 @inlined
 def product_row(to, x, weight, bias, columns, summed):
-    """One row times a matrix: four panels at a time, each of them in two sums, which do not wait for one another."""
-    panel, size = 4 * LANES, 4 * LANES * summed
-    for n in range(0, columns, 4 * LANES):
+    """One row times a matrix, eight panels at a time: each sum in the order of `product_rows`, to the last bit."""
+    line, size = 4 * LANES, 4 * LANES * summed
+    for n in range(0, columns, 8 * LANES):
         count, at = columns - n, weight + n * 4 * summed
-        zero = splat(float32(0.0))
         # panels behind the last one are read again in place of it, and not written
-        one = at + size if count > LANES else at
-        two = at + 2 * size if count > 2 * LANES else at
-        three = at + 3 * size if count > 3 * LANES else at
-        a_0, a_1, a_2, a_3, b_0, b_1, b_2, b_3 = zero, zero, zero, zero, zero, zero, zero, zero
-        for r in range(0, summed - 1, 2):
-            even, odd, here = splat_at(x, r), splat_at(x, r + 1), r * panel
-            a_0, b_0 = fma(even, load(at + here, 0), a_0), fma(odd, load(at + here, LANES), b_0)
-            a_1, b_1 = fma(even, load(one + here, 0), a_1), fma(odd, load(one + here, LANES), b_1)
-            a_2, b_2 = fma(even, load(two + here, 0), a_2), fma(odd, load(two + here, LANES), b_2)
-            a_3, b_3 = fma(even, load(three + here, 0), a_3), fma(odd, load(three + here, LANES), b_3)
-        if summed % 2:
-            even, here = splat_at(x, summed - 1), (summed - 1) * panel
-            a_0, a_1 = fma(even, load(at + here, 0), a_0), fma(even, load(one + here, 0), a_1)
-            a_2, a_3 = fma(even, load(two + here, 0), a_2), fma(even, load(three + here, 0), a_3)
-        put(to, n, count, a_0 + b_0 + load(bias, n))
-        if count > LANES:
-            put(to, n + LANES, count - LANES, a_1 + b_1 + load(bias, n + LANES))
-        if count > 2 * LANES:
-            put(to, n + 2 * LANES, count - 2 * LANES, a_2 + b_2 + load(bias, n + 2 * LANES))
-        if count > 3 * LANES:
-            put(to, n + 3 * LANES, count - 3 * LANES, a_3 + b_3 + load(bias, n + 3 * LANES))
+        last = (count - 1) // LANES
+        p_1, p_2, p_3 = at + min(1, last) * size, at + min(2, last) * size, at + min(3, last) * size
+        p_4, p_5 = at + min(4, last) * size, at + min(5, last) * size
+        p_6, p_7 = at + min(6, last) * size, at + min(7, last) * size
+        a_0, a_1 = load(bias, n), load(bias, n + min(1, last) * LANES)
+        a_2, a_3 = load(bias, n + min(2, last) * LANES), load(bias, n + min(3, last) * LANES)
+        a_4, a_5 = load(bias, n + min(4, last) * LANES), load(bias, n + min(5, last) * LANES)
+        a_6, a_7 = load(bias, n + min(6, last) * LANES), load(bias, n + min(7, last) * LANES)
+        if last < 4:
+            for r in range(summed):
+                y, here = splat_at(x, r), r * line
+                a_0, a_1 = fma(y, load(at + here, 0), a_0), fma(y, load(p_1 + here, 0), a_1)
+                a_2, a_3 = fma(y, load(p_2 + here, 0), a_2), fma(y, load(p_3 + here, 0), a_3)
+        else:
+            for r in range(summed):
+                y, here = splat_at(x, r), r * line
+                a_0, a_1 = fma(y, load(at + here, 0), a_0), fma(y, load(p_1 + here, 0), a_1)
+                a_2, a_3 = fma(y, load(p_2 + here, 0), a_2), fma(y, load(p_3 + here, 0), a_3)
+                a_4, a_5 = fma(y, load(p_4 + here, 0), a_4), fma(y, load(p_5 + here, 0), a_5)
+                a_6, a_7 = fma(y, load(p_6 + here, 0), a_6), fma(y, load(p_7 + here, 0), a_7)
+        put_if(to, n, 0, count, a_0)
+        put_if(to, n, 1, count, a_1)
+        put_if(to, n, 2, count, a_2)
+        put_if(to, n, 3, count, a_3)
+        put_if(to, n, 4, count, a_4)
+        put_if(to, n, 5, count, a_5)
+        put_if(to, n, 6, count, a_6)
+        put_if(to, n, 7, count, a_7)
+
+
+@inlined
+def put_if(to, n, panel, count, value):
+    """Write what the row has of a panel."""
+    if count > panel * LANES:
+        put(to, n + panel * LANES, count - panel * LANES, value)
 
 
 def product(row, constant, bases, first, last):

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..thread_pool import count_shares, run_shares
 from . import opcodes
 from .instructions import Instruction, chosen, encode, plan
-from .layout import STREAMS, Buffer, NotCompilable, View
+from .layout import STREAMS, Buffer, CannotCompileError, View
 from .loops import addresses_of
 from .recording import record
 from .translation import Translation
@@ -124,7 +124,7 @@ def compile_step(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Ten
 
     Raises
     ------
-    NotCompilable
+    CannotCompileError
         If the function asks for something that compiled steps do not know, or the results differ.
 
     Examples
@@ -160,7 +160,7 @@ def _examples(inputs: Sequence[Tensor]) -> list[Tensor]:
     examples = []
     for x in inputs:
         if x.device.type != "cpu":
-            raise NotCompilable(f"a tensor on {x.device}")
+            raise CannotCompileError(f"a tensor on {x.device}")
         example = x[:1].detach().expand(STREAMS, *x.shape[1:]).clone(memory_format=torch.contiguous_format)
         if x.is_floating_point():
             example += 0.1 * torch.randn(example.shape, generator=generator, dtype=x.dtype)
@@ -171,24 +171,24 @@ def _examples(inputs: Sequence[Tensor]) -> list[Tensor]:
 def _give(translation: Translation, result: Tensor, number: int) -> None:
     """Have a result written to the caller's memory: at once, where it is all there is in its own."""
     if result.shape[0] != STREAMS:
-        raise NotCompilable(f"a result of shape {tuple(result.shape)}, whose first axis does not count streams")
-    known = translation.layout.known(result)
-    if known:
+        raise CannotCompileError(f"a result of shape {tuple(result.shape)}, whose first axis does not count streams")
+    if translation.layout.known(result):
         view = translation.layout.view(result)
-        whole = tuple(math.prod(view.sizes[axis + 1 :]) for axis in range(len(view.sizes)))
         if view.batch != 0:
-            raise NotCompilable("a result whose first axis does not count streams")
-        if view.buffer.outside is None and view.along(view.sizes) == _where(view, whole) and view.offset == 0:
-            if view.buffer.size == math.prod(view.sizes):
-                view.buffer.outside = number
-                return
+            raise CannotCompileError("a result whose first axis does not count streams")
+        if view.buffer.outside is None and _is_whole(view):
+            view.buffer.outside = number
+            return
     copy = torch.empty_like(result, memory_format=torch.contiguous_format)
     translation.layout.place(copy, 0).outside = number
     translation.elements_to(opcodes.COPY, translation.layout.view(copy), result)
 
 
-def _where(view: View, strides: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(0 if size == 1 else stride for size, stride in zip(view.sizes, strides))
+def _is_whole(view: View) -> bool:
+    """Whether a view is all of its buffer, in the order of memory."""
+    whole = [math.prod(view.sizes[axis + 1 :]) for axis in range(len(view.sizes))]
+    ordered = all(size == 1 or stride == own for size, stride, own in zip(view.sizes, view.strides, whole))
+    return ordered and view.offset == 0 and view.buffer.size == math.prod(view.sizes)
 
 
 def _compare(made: Sequence[Tensor], results: Sequence[Tensor]) -> None:
@@ -196,11 +196,11 @@ def _compare(made: Sequence[Tensor], results: Sequence[Tensor]) -> None:
         same = torch.equal(x.isnan(), expected.isnan())
         x, expected = (y.nan_to_num().clamp(-1e30, 1e30).double() for y in (x, expected))
         if not same or torch.linalg.norm(x - expected) > _TOLERANCE * torch.linalg.norm(expected) + 1e-30:
-            raise NotCompilable(f"its result {i}, which comes out differently")
+            raise CannotCompileError(f"its result {i}, which comes out differently")
 
 
 def _joined(instructions: Sequence[Instruction]) -> tuple[np.ndarray, int, dict[Buffer, int]]:
-    """All constants in one piece of memory, its first address that is one of a cache line, where each lies from it on."""
+    """All constants in one piece of memory, the address they begin at, and where each lies from there on."""
     offsets: dict[Buffer, int] = {}
     size = 0
     for buffer in (part.buffer for instruction in instructions for part in instruction.parts):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import opcodes
 from .instructions import Instruction, Part
-from .layout import STREAMS, Buffer, Layout, NotCompilable, View
+from .layout import STREAMS, Buffer, CannotCompileError, Layout, View
 from .opcodes import BOOL, FLOAT32, FLOAT64
 from .recording import Call, tensors_in
 
@@ -45,14 +45,14 @@ class Translation:
         if not fresh and not call.operator._schema.is_mutable:
             return  # a view, or nothing at all
         if name not in VOCABULARY:
-            raise NotCompilable(f"the operator {call.operator}")
+            raise CannotCompileError(f"the operator {call.operator}")
         if call.operator._schema.is_mutable:
             self._check_own(call.results[0])
         VOCABULARY[name](self, call)
 
     def _check_own(self, written: Tensor) -> None:
         if not self.layout.known(written) or self.layout.view(written).buffer.outside is not None:
-            raise NotCompilable("a constant or an input that is written to")
+            raise CannotCompileError("a constant or an input that is written to")
 
     # what the entries of the vocabulary are made of
 
@@ -77,7 +77,7 @@ class Translation:
                 if view is not None and view.batch is not None:
                     axes.add(view.batch + result.ndim - len(view.sizes))
             if len(axes) != 1:
-                raise NotCompilable(f"numbers of shape {tuple(result.shape)} of several streams")
+                raise CannotCompileError(f"numbers of shape {tuple(result.shape)} of several streams")
             self.layout.place(result, axes.pop())
         return self.layout.view(result)
 
@@ -103,11 +103,11 @@ class Translation:
     def reduce(self, function: int, to: View, source: View, axes: Sequence[int], constant: float = 1.0) -> None:
         """Sums or maxima along axes, which `to` keeps with a size of 1."""
         if source.batch in axes:
-            raise NotCompilable("a sum over streams")
+            raise CannotCompileError("a sum over streams")
         summed = [axis for axis in sorted(axes) if source.sizes[axis] != 1] or [min(axes)]
         for outer, inner in zip(summed, summed[1:]):
             if source.strides[outer] != source.strides[inner] * source.sizes[inner]:
-                raise NotCompilable("a sum over axes that do not lie side by side")
+                raise CannotCompileError("a sum over axes that do not lie side by side")
         count = math.prod(source.sizes[axis] for axis in summed)
         kept = tuple(0 if axis in axes else stride for axis, stride in enumerate(source.strides))
         parts = [_part(to, to.sizes), Part(source.buffer, source.offset, kept, source.strides[summed[-1]])]
@@ -129,7 +129,7 @@ class Translation:
     def product(self, result: Tensor, rows: Tensor, matrix: Tensor, bias: Tensor | None) -> None:
         """(rows, in) times a constant (in, out)."""
         if self.layout.known(matrix) or (bias is not None and self.layout.known(bias)) or rows.dtype != torch.float32:
-            raise NotCompilable("a product of matrices that are no constants")
+            raise CannotCompileError("a product of matrices that are no constants")
         columns = matrix.shape[1]
         width = -(-columns // 16) * 16
         packed = torch.zeros(matrix.shape[0], width)
@@ -171,7 +171,7 @@ def _for_any_stream(constant: Tensor, axis: int) -> Tensor:
     parts = constant.unflatten(axis, (STREAMS, -1))
     first = parts.select(axis, 0)
     if not torch.equal(parts, first.unsqueeze(axis).expand_as(parts)):
-        raise NotCompilable("constants that differ between streams")
+        raise CannotCompileError("constants that differ between streams")
     return first
 
 
@@ -207,7 +207,7 @@ def _one_number(function: int, *expected: tuple[str, Any]) -> Entry:
     def translate(to: Translation, call: Call) -> None:
         for name, value in expected:
             if call.arguments[name] != value:
-                raise NotCompilable(f"{call.operator} with {name}={call.arguments[name]!r}")
+                raise CannotCompileError(f"{call.operator} with {name}={call.arguments[name]!r}")
         to.elements(function, call.results[0], next(tensors_in(list(call.arguments.values()))))
 
     return translate
@@ -254,7 +254,7 @@ def _subtract(to: Translation, call: Call) -> None:
 @entry("rsub.Scalar", "rsub.Tensor")
 def _subtract_from(to: Translation, call: Call) -> None:
     if call.arguments["alpha"] != 1:
-        raise NotCompilable("rsub with a factor")
+        raise CannotCompileError("rsub with a factor")
     to.elements(opcodes.ADD, call.results[0], *reversed(_pair(call)), constant=-1.0)
 
 
@@ -293,14 +293,14 @@ def _pair(call: Call) -> tuple[Operand, Operand]:
 @entry("bitwise_not")
 def _bitwise_not(to: Translation, call: Call) -> None:
     if call.results[0].dtype != torch.bool:
-        raise NotCompilable("bitwise_not of integers")
+        raise CannotCompileError("bitwise_not of integers")
     to.elements(opcodes.NOT, call.results[0], call.arguments["self"])
 
 
 @entry("bitwise_and.Tensor")
 def _bitwise_and(to: Translation, call: Call) -> None:
     if call.results[0].dtype != torch.bool:
-        raise NotCompilable("bitwise_and of integers")
+        raise CannotCompileError("bitwise_and of integers")
     to.elements(opcodes.MULTIPLY, call.results[0], *_pair(call))
 
 
@@ -340,7 +340,7 @@ def _addcmul(to: Translation, call: Call) -> None:
 def _nan_to_num(to: Translation, call: Call) -> None:
     given, result = call.arguments, call.results[0]
     if given["posinf"] is not None or given["neginf"] is not None:
-        raise NotCompilable("nan_to_num with other infinities")
+        raise CannotCompileError("nan_to_num with other infinities")
     source = given["self"]
     view = to.result(result, [source])
     nan = to.room(view, view.sizes)
@@ -365,7 +365,7 @@ def _concatenate(to: Translation, call: Call) -> None:
     parts = [tensor for tensor in call.arguments["tensors"] if tensor.numel()]
     whole, begin = to.result(result, parts), 0
     if axis == whole.batch:
-        raise NotCompilable("streams joined to streams")
+        raise CannotCompileError("streams joined to streams")
     for tensor in parts:
         piece = to.layout.view(result.narrow(axis, begin, tensor.shape[axis]))
         to.elements_to(opcodes.COPY, piece, tensor)
@@ -386,7 +386,7 @@ def _repeat(to: Translation, call: Call) -> None:
     source, repeats = call.arguments["self"], call.arguments["repeats"]
     source = source[(None,) * (len(repeats) - source.ndim)]
     if any(count != 1 and size != 1 for count, size in zip(repeats, source.shape)):
-        raise NotCompilable("repeat of more than single numbers")
+        raise CannotCompileError("repeat of more than single numbers")
     to.elements(opcodes.COPY, call.results[0], source)
 
 
@@ -411,7 +411,7 @@ VOCABULARY |= {
 
 def _axes(dim: Any, ndim: int) -> list[int]:
     if not dim and dim != 0:
-        raise NotCompilable("a sum over streams")
+        raise CannotCompileError("a sum over streams")
     return [axis % ndim for axis in (dim if isinstance(dim, list | tuple) else [dim])]
 
 
@@ -425,7 +425,7 @@ def _with_axes(tensor: Tensor, axes: Sequence[int]) -> Tensor:
 def _norm(to: Translation, call: Call) -> None:
     source, result = call.arguments["self"], call.results[0]
     if call.arguments["ord"] != 2:
-        raise NotCompilable(f"a norm of order {call.arguments['ord']}")
+        raise CannotCompileError(f"a norm of order {call.arguments['ord']}")
     axes = _axes(call.arguments["dim"], source.ndim)
     view = to.result(result if call.arguments["keepdim"] else _with_axes(result, axes), [source])
     values = to.layout.view(source)
@@ -448,7 +448,7 @@ def _layer_norm(to: Translation, call: Call) -> None:
 def _group_norm(to: Translation, call: Call) -> None:
     given, source = call.arguments, call.arguments["input"]
     if source.ndim != 2:
-        raise NotCompilable("a group norm of more than channels")
+        raise CannotCompileError("a group norm of more than channels")
     grouped = [tensor.unflatten(1, (given["group"], -1)) for tensor in (call.results[0], source)]
     to.result(call.results[0], [source])
     view, values = (to.layout.view(tensor) for tensor in grouped)
@@ -503,7 +503,7 @@ def _matrix_product(to: Translation, call: Call) -> None:
 def _matrix_product_and_bias(to: Translation, call: Call) -> None:
     given = call.arguments
     if given["alpha"] != 1 or given["beta"] != 1 or given["self"].ndim != 1:
-        raise NotCompilable("addmm of more than a product and a bias")
+        raise CannotCompileError("addmm of more than a product and a bias")
     to.product(call.results[0], given["mat1"], given["mat2"], given["self"])
 
 
@@ -522,7 +522,7 @@ def _products(to: Translation, call: Call) -> None:
 def _attention(to: Translation, call: Call) -> None:
     given, result = call.arguments, call.results[0]
     if given["is_causal"] or given["dropout_p"] or given["query"].ndim != 4:
-        raise NotCompilable("attention with a causal mask or dropout")
+        raise CannotCompileError("attention with a causal mask or dropout")
     query, key, value = (to.layout.view(given[name]) for name in ("query", "key", "value"))
     to.result(result, [given["query"]])
     out = _without_streams(to.layout.view(result))
@@ -541,7 +541,7 @@ def _attention(to: Translation, call: Call) -> None:
 def _without_streams(view: View) -> View:
     """A view with streams alone on its first axis, without it."""
     if view.batch != 0 or view.sizes[0] != 1:
-        raise NotCompilable("attention over several streams")
+        raise CannotCompileError("attention over several streams")
     return View(view.buffer, view.offset, view.sizes[1:], view.strides[1:], None)
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
 from ..causal_conv1d import causal_conv1d_step
 from ..selective_scan import selective_scan_step
 from .shapes import check_shapes
-from .step_cpu import inner_step_cpu
 
 __all__ = ["mamba_inner_step"]
-
-_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def mamba_inner_step(
@@ -58,12 +52,6 @@ def mamba_inner_step(
     ValueError
         If shapes do not fit.
 
-    Notes
-    -----
-    Where no gradient is asked for and all tensors are float32 on the CPU, one compiled loop runs the whole step,
-    unless the environment variable ``TSSSM_BACKEND`` names another backend; otherwise, also when traced by
-    ``torch.compile`` or ``torch.export``, it is plain torch.
-
     Examples
     --------
     >>> import torch
@@ -78,8 +66,6 @@ def mamba_inner_step(
     projections = x_projection_weight, delta_projection_weight, delta_projection_bias
     tensors = xz, conv_weight, conv_bias, *projections, A, D, tail, state
     check_shapes(_NAMES, tensors, (xz.shape[0],))
-    if not torch.compiler.is_compiling() and _is_plain(tensors) and os.environ.get("TSSSM_BACKEND", "cpu") == "cpu":
-        return inner_step_cpu(*tensors)
     x, z = xz.chunk(2, dim=-1)
     x, last = causal_conv1d_step(x, conv_weight, conv_bias, state=tail, activation="silu")
     (_, rank), n_state = delta_projection_weight.shape, A.shape[1]
@@ -101,15 +87,3 @@ _NAMES = (
     "tail",
     "state",
 )
-
-
-def _is_plain(tensors: tuple[Tensor, ...]) -> bool:
-    """Whether all are float32 on the CPU, and no gradient is asked for."""
-    grad = torch.is_grad_enabled()
-    return all(
-        type(tensor) in _PLAIN
-        and tensor.dtype == torch.float32
-        and tensor.device.type == "cpu"
-        and not (grad and tensor.requires_grad)
-        for tensor in tensors
-    )
