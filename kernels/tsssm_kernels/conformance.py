@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .compiled_step import CannotCompileError, compile_step
+
 __all__ = ["CHECKS", "Operator", "check_operator", "find_operators"]
 
 Inputs = dict[str, Any]
@@ -150,18 +152,43 @@ def check_steps_equal_sequence(operator: Operator, make: Make) -> None:
     """Step by step, the same numbers; the state before a step is left as it is."""
     inputs = make(_generator(), 2, 19)
     whole, last = operator.function(**inputs)
-    state = inputs.get("initial_state")
-    if state is None:
-        state = _map_state(last, torch.zeros_like)
-    names = {name: "time_gap" if name == "time_gaps" else name for name in inputs if name != "initial_state"}
+    state = _first_state(inputs, last)
     for t in range(19):
-        step = {new: inputs[name][:, t] if name in operator.sequences else inputs[name] for name, new in names.items()}
         before = [part.clone() for part in _parts(state)]
-        y, after = operator.step(**step, state=state)
+        y, after = operator.step(**_of_step(operator, inputs, t), state=state)
         _assert(all(map(torch.equal, before, _parts(state))), f"step {t} changed the state that it was given")
         _assert_close(f"step {t}", whole[:, t], y)
         state = after
     _assert_states_close("state after the steps", last, state)
+
+
+def check_steps_compile(operator: Operator, make: Make) -> None:
+    """A compiled step gives the same numbers; one of complex numbers is refused."""
+    inputs = make(_generator(), 5, 7)
+    whole, last = operator.function(**inputs)
+    state = _first_state(inputs, last)
+    names = [name for name in _of_step(operator, inputs, 0) if {name, f"{name}s"} & {*operator.sequences}]
+
+    def step(*tensors: Tensor) -> list[Tensor]:
+        given = dict(zip(names, tensors))
+        before = _unflat({"state": state}, dict(zip(parts, tensors[len(names) :])))
+        y, after = operator.step(**(_of_step(operator, inputs, 0) | given), **before)
+        return [y, *_parts(after)]
+
+    parts = [name for name, _ in _flat({"state": state})]
+    numbers = _parts(state)
+    compiled = None
+    for t in range(7):
+        given = [_of_step(operator, inputs, t)[name] for name in names]
+        try:
+            compiled = compiled or compile_step(step, [*given, *numbers])
+        except CannotCompileError:
+            _assert(any(x.is_complex() for x in _tensors(inputs)), "the step cannot be compiled")
+            return
+        y, *numbers = compiled(*given, *numbers)
+        _assert_close(f"compiled step {t}", whole[:, t], y)
+    for index, (wanted, part) in enumerate(zip(_parts(last), numbers, strict=True)):
+        _assert_close(f"part {index} of the state after compiled steps", wanted, part)
 
 
 def check_series_do_not_touch(operator: Operator, make: Make) -> None:
@@ -275,6 +302,7 @@ CHECKS: dict[str, Callable[[Operator, Make], None]] = {
         check_state_carries_on,
         check_resets_separate,
         check_steps_equal_sequence,
+        check_steps_compile,
         check_series_do_not_touch,
         check_inputs_stay,
         check_half_types,
@@ -284,6 +312,18 @@ CHECKS: dict[str, Callable[[Operator, Make], None]] = {
         check_more_derivatives,
     )
 }
+
+
+def _first_state(inputs: Inputs, like: Any) -> Any:
+    """The state that a sequence begins with."""
+    state = inputs.get("initial_state")
+    return _map_state(like, torch.zeros_like) if state is None else state
+
+
+def _of_step(operator: Operator, inputs: Inputs, t: int) -> Inputs:
+    """The inputs of one step."""
+    names = {name: "time_gap" if name == "time_gaps" else name for name in inputs if name != "initial_state"}
+    return {new: inputs[name][:, t] if name in operator.sequences else inputs[name] for name, new in names.items()}
 
 
 def _generator(seed: int = 0) -> torch.Generator:

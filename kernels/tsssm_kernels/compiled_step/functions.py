@@ -12,7 +12,7 @@ from ..simd_logic import choose, equal, is_nan, less, less_or_equal, square_root
 from ..simd_math import LOG2_E, softplus
 from . import opcodes
 
-__all__ = ["of_number", "of_vectors"]
+__all__ = ["of_integers", "of_number", "of_vectors"]
 
 # erf(z) = 1 - polynomial(1 / (1 + p z)) exp(-z^2) to 1.5e-7: Abramowitz and Stegun, 7.1.26
 _ERF_P = 0.3275911
@@ -112,6 +112,24 @@ def of_vectors(function, a, b, c, constant):
     if function == opcodes.EQUAL:
         return equal(a, b)
     return is_nan(a)
+
+
+@inlined
+def of_integers(function, a, b, constant):
+    """One integer of two."""
+    if function == opcodes.COPY:
+        return a
+    if function == opcodes.ADD:
+        return a + constant * b
+    if function == opcodes.MULTIPLY:
+        return a * b
+    if function == opcodes.NEGATIVE:
+        return -a
+    if function == opcodes.MAXIMUM:
+        return max(a, b)
+    if function == opcodes.MINIMUM:
+        return min(a, b)
+    return a % b
 
 
 @inlined

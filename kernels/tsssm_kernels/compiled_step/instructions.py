@@ -16,7 +16,16 @@ __all__ = ["Instruction", "Part", "encode", "plan"]
 _OUTER = 3  # axes around the innermost
 _ALIGNED = 64  # bytes: buffers begin at a cache line
 _BYTES = {FLOAT32: 4, FLOAT64: 8, INT64: 8, BOOL: 1}
-_BETWEEN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, INT64: FLOAT64, BOOL: FLOAT32}  # types of what is neither in nor out
+_BETWEEN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, INT64: INT64, BOOL: FLOAT32}  # types of what is neither in nor out
+_OF_INTEGERS = (
+    opcodes.COPY,
+    opcodes.ADD,
+    opcodes.MULTIPLY,
+    opcodes.NEGATIVE,
+    opcodes.MAXIMUM,
+    opcodes.MINIMUM,
+    opcodes.REMAINDER,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,10 @@ def chosen(instruction: Instruction) -> Instruction:
     inner = [part.strides[-1] if part.strides else 1 for part in parts]
     if kind == opcodes.ELEMENTS:
         vectors = narrow and instruction.function < opcodes.LOG and inner[0] == 1 and set(inner) <= {0, 1}
-        instruction.kind = opcodes.ELEMENTS if vectors else opcodes.ELEMENTS_WIDE
+        if all(part.kind == INT64 for part in parts) and instruction.function in _OF_INTEGERS:
+            instruction.kind = opcodes.ELEMENTS_WHOLE
+        else:
+            instruction.kind = opcodes.ELEMENTS if vectors else opcodes.ELEMENTS_WIDE
     elif kind == opcodes.REDUCE_ALONG:
         if narrow and parts[1].summed == 1:
             instruction.kind = opcodes.REDUCE_ALONG

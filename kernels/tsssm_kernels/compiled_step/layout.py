@@ -113,13 +113,11 @@ def _numbers(view: View) -> np.ndarray:
 
 
 def _constant(tensor: Tensor) -> View:
-    if tensor.dtype in (torch.float32, torch.bool):
-        value = tensor.detach().to(torch.float32)
-    elif tensor.dtype in (torch.float64, torch.int64):
-        value = tensor.detach().to(torch.float64)
-    else:
+    if tensor.dtype not in _TYPES:
         raise CannotCompileError(f"a constant of {tensor.dtype}")
-    array = np.ascontiguousarray(value.numpy())
+    array = np.ascontiguousarray(
+        tensor.detach().to(torch.float32 if tensor.dtype == torch.bool else tensor.dtype).numpy()
+    )
+    kind = FLOAT32 if tensor.dtype == torch.bool else _TYPES[tensor.dtype]
     strides = tuple(stride // array.itemsize for stride in array.strides)
-    kind = FLOAT32 if array.dtype == np.float32 else FLOAT64
     return View(Buffer(array.size, kind, array.ravel()), 0, tuple(tensor.shape), strides, None)

@@ -30,6 +30,7 @@ def _loop(kind: int) -> Callable:
     return {
         opcodes.ELEMENTS: vector_loops.elements,
         opcodes.ELEMENTS_WIDE: number_loops.elements_wide,
+        opcodes.ELEMENTS_WHOLE: number_loops.elements_whole,
         opcodes.REDUCE_ALONG: vector_loops.reduce,
         opcodes.REDUCE_ACROSS: vector_loops.reduce,
         opcodes.REDUCE_WIDE: number_loops.reduce_wide,

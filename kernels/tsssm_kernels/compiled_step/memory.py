@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from ..simd import inlined
 from .opcodes import BOOL, FLOAT32, INT64
 
-__all__ = ["call", "integer", "peek", "poke"]
+__all__ = ["call", "integer", "peek", "poke", "write_integer"]
 
 _FLOAT, _DOUBLE, _LONG, _BYTE = ir.FloatType(), ir.DoubleType(), ir.IntType(64), ir.IntType(8)
 
@@ -25,6 +25,17 @@ def integer(typing: Any, address: Any, index: Any) -> Any:
         return builder.load(builder.gep(row, [args[1]]))
 
     return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def write_integer(typing: Any, address: Any, value: Any) -> Any:
+    """Write an integer at an address."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], _LONG.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
 
 
 @intrinsic

@@ -1,15 +1,15 @@
-"""Loops over single numbers, of any type and wherever they lie, in float64."""
+"""Loops over single numbers, wherever they lie: of any type, in float64, or integers."""
 
 from __future__ import annotations
 
 import math
 
 from . import opcodes
-from .functions import of_number
-from .memory import integer, peek, poke
+from .functions import of_integers, of_number
+from .memory import integer, peek, poke, write_integer
 from .parts import along, kind, place, step
 
-__all__ = ["elements_wide", "move", "reduce_wide", "small_products_wide"]
+__all__ = ["elements_whole", "elements_wide", "move", "reduce_wide", "small_products_wide"]
 
 
 def elements_wide(row, constant, bases, first, last):
@@ -30,6 +30,22 @@ def elements_wide(row, constant, bases, first, last):
                         x, y, z = peek(a, a_kind), peek(b, b_kind), peek(c, c_kind)
                         poke(to, to_kind, of_number(function, x, y, z, constant))
                         to, a, b, c = to + to_n, a + a_n, b + b_n, c + c_n
+    return 0
+
+
+def elements_whole(row, constant, bases, first, last):
+    """A function of integers."""
+    function, factor = integer(row, 1), int(constant)
+    for stream in range(first, last):
+        to_0, a_0 = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
+        b_0 = place(row, 2, bases, first, stream)
+        for i in range(integer(row, 3)):
+            for j in range(integer(row, 4)):
+                for k in range(integer(row, 5)):
+                    to, a, b = to_0 + along(row, 0, i, j, k), a_0 + along(row, 1, i, j, k), b_0 + along(row, 2, i, j, k)
+                    for n in range(integer(row, 6)):
+                        x, y = integer(a + n * step(row, 1, 3), 0), integer(b + n * step(row, 2, 3), 0)
+                        write_integer(to + n * step(row, 0, 3), of_integers(function, x, y, factor))
     return 0
 
 

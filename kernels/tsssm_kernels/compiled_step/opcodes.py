@@ -14,6 +14,7 @@ SMALL_DOTS = 7  # rows of the first and columns of the second side by side
 SMALL_WIDE = 8
 SCATTER = 9
 GATHER = 10
+ELEMENTS_WHOLE = 11  # a function of integers, as they wrap around
 
 # types in memory
 FLOAT32, FLOAT64, INT64, BOOL = 0, 1, 2, 3

@@ -13,12 +13,13 @@ from torch import Tensor
 from . import opcodes
 from .instructions import Instruction, Part
 from .layout import STREAMS, Buffer, CannotCompileError, Layout, View
-from .opcodes import BOOL, FLOAT32, FLOAT64
+from .opcodes import BOOL, FLOAT32, FLOAT64, INT64
 from .recording import Call, tensors_in
 
 __all__ = ["Translation"]
 
 Operand = Tensor | float
+_NUMPY = {FLOAT32: np.float32, FLOAT64: np.float64, INT64: np.int64}
 
 
 class Translation:
@@ -63,6 +64,8 @@ class Translation:
     def elements_to(self, function: int, to: View, *operands: Operand | View, constant: float = 1.0) -> None:
         """The same, to where a view lies."""
         kind = FLOAT32 if all(_narrow(operand) for operand in operands) else FLOAT64
+        if to.buffer.kind == INT64:
+            kind = INT64
         parts = [_part(to, to.sizes)] + [self.operand(operand, to, kind) for operand in operands]
         self.instructions.append(Instruction(opcodes.ELEMENTS, function, to.sizes, parts, constant=constant))
 
@@ -86,7 +89,7 @@ class Translation:
         if isinstance(operand, View):
             return _part(operand, to.sizes)
         if not isinstance(operand, Tensor):
-            number = np.array([operand], np.float32 if kind == FLOAT32 else np.float64)
+            number = np.array([operand], _NUMPY[kind])
             return Part(Buffer(1, kind, number), 0, (0,) * len(to.sizes))
         view = self.layout.view(operand)
         if view.batch is None and to.batch is not None:
@@ -482,6 +485,18 @@ def _softmax(to: Translation, call: Call) -> None:
     view = to.result(call.results[0], [source])
     to.elements_to(opcodes.COPY, view, source)
     _softmax_of(to, view, call.arguments["dim"] % source.ndim)
+
+
+@entry("_safe_softmax")
+def _safe_softmax(to: Translation, call: Call) -> None:
+    source = call.arguments["self"]
+    view, axis = to.result(call.results[0], [source]), call.arguments["dim"] % source.ndim
+    nothing = to.room(view, [1 if other == axis else size for other, size in enumerate(view.sizes)])
+    to.reduce(opcodes.LARGEST, nothing, to.layout.view(source), [axis])
+    to.elements_to(opcodes.EQUAL, nothing, nothing, -math.inf)
+    to.elements_to(opcodes.COPY, view, source)
+    _softmax_of(to, view, axis)
+    to.elements_to(opcodes.WHERE, view, nothing, 0.0, view)
 
 
 def _softmax_of(to: Translation, view: View, axis: int) -> None:
