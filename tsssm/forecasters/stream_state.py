@@ -164,7 +164,6 @@ class StreamState:
         )
         return state if model.network is None else state._advance_network(model, new)
 
-    @torch.no_grad()
     def _advance_network(self, model: Model, new: np.ndarray) -> StreamState:
         """Give the token that ends here to its phase, for the series whose turn it is."""
         assert model.step is not None

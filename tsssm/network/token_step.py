@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
+import torch
 from torch import Tensor
 
 from tsssm.network.network import ForecastNetwork
@@ -29,6 +31,17 @@ class TokenStep:
     ----------
     why_not : str or None
         Why the network is not compiled, once that was tried in vain.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsssm.mixers import Mamba
+    >>> network = ForecastNetwork(Mamba, patch_length=4, n_covariates=0, horizon=3, levels=(0.1, 0.5, 0.9), d_model=16)
+    >>> step = TokenStep(network.eval())
+    >>> values, statistics = torch.zeros(2, 4, dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)
+    >>> hidden, state = step(values, torch.zeros(2, 4, 0), statistics, statistics, network.initial_state(2))
+    >>> hidden.shape
+    torch.Size([2, 16])
     """
 
     def __init__(self, network: ForecastNetwork):
@@ -58,15 +71,16 @@ class TokenStep:
         """
 
         def step(values: Tensor, covariates: Tensor, location: Tensor, scale: Tensor, *flat: Tensor) -> list[Tensor]:
-            token = token_features(values, covariates, location, scale)[:, 0]
-            hidden, after = self.network.step(token, _grouped(flat, state))
+            with torch.no_grad():
+                token = token_features(values, covariates, location, scale)[:, 0]
+                hidden, after = self.network.step(token, _grouped(flat, state))
             return [hidden, *_flat(after)]
 
         inputs = [values, covariates, location, scale, *_flat(state)]
         hidden, *after = self._best(step, inputs)(*inputs)
         return hidden, _grouped(after, state)
 
-    def _best(self, step, inputs: list[Tensor]):
+    def _best(self, step: Callable[..., list[Tensor]], inputs: list[Tensor]) -> Callable[..., list[Tensor]]:
         """The compiled step if there can be one, else the step itself."""
         if self.why_not is not None or os.environ.get("TSSSM_BACKEND", "cpu") != "cpu":
             return step
@@ -87,7 +101,7 @@ def _flat(state: tuple) -> list[Tensor]:
     return [tensor for block in state for tensor in block]
 
 
-def _grouped(flat, like: tuple) -> tuple:
+def _grouped(flat: Iterable[Tensor], like: tuple) -> tuple:
     """Tensors one after the other as a state, of the types of another one."""
     tensors = iter(flat)
     return tuple(type(block)(*(next(tensors) for _ in block)) for block in like)

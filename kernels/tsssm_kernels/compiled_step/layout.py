@@ -96,7 +96,9 @@ class Layout:
             strides[axis] = int(line[1]) if len(line) > 1 else 0
         found = View(buffer, first, tuple(sizes), tuple(strides), batch)
         if batch is None or not np.array_equal(_numbers(found), numbers):
-            raise CannotCompileError(f"a view of shape {tuple(tensor.shape)} that is no plain one of each stream")
+            raise CannotCompileError(
+                f"a view of shape {tuple(tensor.shape)} that is not the same one of each of the streams"
+            )
         return found
 
 

@@ -29,7 +29,15 @@ class CompiledStep:
     """A function of one step of many streams, as a list of instructions that a compiled loop runs.
 
     Made by `compile_step`. Called with tensors like the ones it was made with, for any number of streams, it gives new
-    tensors; it keeps nothing of a call, and threads may share it.
+    tensors; it keeps nothing of a call, and threads may share it. A stream's numbers do not depend, to the last bit, on
+    which others are stepped with it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> step = compile_step(lambda x, total: [total + x, x > total], [torch.ones(1, 2), torch.zeros(1, 2)])
+    >>> step(torch.ones(3, 2), torch.full((3, 2), 4.0))[0].shape
+    torch.Size([3, 2])
     """
 
     def __init__(self, translation: Translation, inputs: Sequence[Tensor], results: Sequence[Tensor]):
@@ -95,7 +103,7 @@ class CompiledStep:
         shape, dtype = self._inputs[i]
         if x.shape != (streams, *shape) or x.dtype is not dtype or not x.is_cpu:
             raise ValueError(
-                f"input {i} of the step must be {dtype} on the CPU of shape ({streams}, *{shape}); got {x.dtype} on "
+                f"input {i} of the step must be {dtype} on the CPU of shape {(streams, *shape)}; got {x.dtype} on "
                 f"{x.device}, {tuple(x.shape)}."
             )
         return x if x.is_contiguous() else x.contiguous()

@@ -293,18 +293,22 @@ def _pair(call: Call) -> tuple[Operand, Operand]:
     return call.arguments["self"], call.arguments["other"]
 
 
-@entry("bitwise_not")
-def _bitwise_not(to: Translation, call: Call) -> None:
-    if call.results[0].dtype != torch.bool:
-        raise CannotCompileError("bitwise_not of integers")
-    to.elements(opcodes.NOT, call.results[0], call.arguments["self"])
+def _of_truth(function: int) -> Entry:
+    """What is an operation on bits, where the bits are truth values."""
+
+    def translate(to: Translation, call: Call) -> None:
+        if call.results[0].dtype != torch.bool:
+            raise CannotCompileError(f"{call.operator} of integers")
+        to.elements(function, call.results[0], *tensors_in(list(call.arguments.values())))
+
+    return translate
 
 
-@entry("bitwise_and.Tensor")
-def _bitwise_and(to: Translation, call: Call) -> None:
-    if call.results[0].dtype != torch.bool:
-        raise CannotCompileError("bitwise_and of integers")
-    to.elements(opcodes.MULTIPLY, call.results[0], *_pair(call))
+VOCABULARY |= {
+    "bitwise_not": _of_truth(opcodes.NOT),
+    "bitwise_and.Tensor": _of_truth(opcodes.MULTIPLY),
+    "bitwise_or.Tensor": _of_truth(opcodes.MAXIMUM),
+}
 
 
 @entry("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")
