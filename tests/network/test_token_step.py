@@ -71,8 +71,9 @@ class Unusual(Mixer):
 
 @pytest.mark.parametrize("series", [1, 3, 70])
 @pytest.mark.parametrize(
-    ("mixer", "settings"), [(Mamba, {}), (Mamba, {"state_size": 5, "conv_width": 2}), (Attention, {"window": 4}), (MLP, {})]
-)  # fmt: skip
+    ("mixer", "settings"),
+    [(Mamba, {}), (Mamba, {"state_size": 5, "conv_width": 2}), (Attention, {"window": 4}), (MLP, {})],
+)
 def test_equals_the_networks_step(mixer, settings, series):
     network = make_network(mixer, **settings)
     step = TokenStep(network)

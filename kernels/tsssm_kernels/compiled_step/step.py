@@ -44,7 +44,8 @@ class CompiledStep:
         self._inputs = [(tensor.shape[1:], tensor.dtype) for tensor in inputs]
         # NumPy's memory: for large arrays it asks for large pages, and new small pages take half of a step's time
         self._results = [(tensor.shape[1:], tensor.new_empty(0).numpy().dtype) for tensor in results]
-        self._sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in translation.sources.values()]
+        self._sources = list(translation.sources.values())
+        self._compiled_from = self._state_of_sources()
         instructions = [chosen(instruction) for instruction in translation.instructions]
         places, self._room = plan(instructions)
         self._constants, self._constants_at, offsets = _joined(instructions)
@@ -56,7 +57,10 @@ class CompiledStep:
 
     def is_current(self) -> bool:
         """Whether the parameters are still the ones, and hold the numbers, that it was compiled with."""
-        return all(x._version == version and x.data_ptr() == place for x, version, place in self._sources)
+        return self._state_of_sources() == self._compiled_from
+
+    def _state_of_sources(self) -> list[int]:
+        return [x._version for x in self._sources] + [x.data_ptr() for x in self._sources]
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """Step all streams.
