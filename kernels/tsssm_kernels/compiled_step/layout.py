@@ -68,7 +68,10 @@ class Layout:
             raise CannotCompileError(f"a tensor of shape {tuple(tensor.shape)} that mixes streams")
         sizes = list(tensor.shape)
         sizes[batch] //= STREAMS
-        inner = np.arange(int(np.prod(sizes))).reshape(sizes)
+        # in torch's order of axes in memory: what is one axis to torch, in a view of it, is one here
+        order = sorted(range(tensor.ndim), key=lambda axis: -tensor.stride(axis))
+        ordered = np.arange(int(np.prod(sizes))).reshape([sizes[axis] for axis in order])
+        inner = ordered.transpose(np.argsort(order))
         streams = np.arange(STREAMS).reshape(-1, *[1] * (len(sizes) - batch))
         # the streams come first in their axis wherever a tensor is made: what splits a batch's axis keeps them there
         split = np.expand_dims(inner, batch) + streams * _NEXT_STREAM

@@ -148,7 +148,13 @@ def compile_step(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Ten
     >>> torch.allclose(step(x, state)[0], state + torch.tanh(linear(x)), atol=1e-6)
     True
     """
-    examples = _examples(inputs)
+    try:
+        return _compile(function, _examples(inputs))
+    except CannotCompileError as reason:
+        raise CannotCompileError(f"this step cannot be compiled: {reason}") from None
+
+
+def _compile(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tensor]) -> CompiledStep:
     calls, results = record(function, examples)
     translation = Translation()
     for i, example in enumerate(examples):

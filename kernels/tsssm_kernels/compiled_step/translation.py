@@ -105,8 +105,6 @@ class Translation:
 
     def reduce(self, function: int, to: View, source: View, axes: Sequence[int], constant: float = 1.0) -> None:
         """Sums or maxima along axes, which `to` keeps with a size of 1."""
-        if source.batch in axes:
-            raise CannotCompileError("a sum over streams")
         summed = [axis for axis in sorted(axes) if source.sizes[axis] != 1] or [min(axes)]
         for outer, inner in zip(summed, summed[1:]):
             if source.strides[outer] != source.strides[inner] * source.sizes[inner]:
@@ -401,6 +399,8 @@ def _reduction(function: int, mean: bool = False) -> Entry:
     def translate(to: Translation, call: Call) -> None:
         source, result = call.arguments["self"], call.results[0]
         axes = _axes(call.arguments["dim"], source.ndim)
+        if to.layout.view(source).batch in axes:
+            raise CannotCompileError("a sum over streams")
         count = math.prod(source.shape[axis] for axis in axes)
         kept = result if call.arguments["keepdim"] else _with_axes(result, axes)
         view = to.result(kept, [source])
