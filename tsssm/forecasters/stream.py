@@ -216,7 +216,7 @@ class Stream:
 
     def _advanced(self, state: StreamState, values: np.ndarray, clock: Clock, x: np.ndarray) -> StreamState:
         model = self._model
-        parts = [model.covariate_scale.apply(x)] if model.network is not None else []
+        parts = [model.covariate_scale.apply(x)] if model.network is not None and len(x) else []
         if model.spec.cycles:
             parts.insert(0, calendar_row(_local(clock), model.spec.cycles))
         covariates = np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)
