@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import Attention, Mamba, Mixer
-from tsssm.mixers.mlp import MLP
+from tsssm.mixers import MLP, Attention, Mamba, Mixer, RotaryAverage
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -72,7 +71,13 @@ class Unusual(Mixer):
 @pytest.mark.parametrize("series", [1, 3, 70])
 @pytest.mark.parametrize(
     ("mixer", "settings"),
-    [(Mamba, {}), (Mamba, {"state_size": 5, "conv_width": 2}), (Attention, {"window": 4}), (MLP, {})],
+    [
+        (Mamba, {}),
+        (Mamba, {"state_size": 5, "conv_width": 2}),
+        (Attention, {"window": 4}),
+        (MLP, {}),
+        (RotaryAverage, {}),
+    ],
 )
 def test_equals_the_networks_step(mixer, settings, series):
     network = make_network(mixer, **settings)

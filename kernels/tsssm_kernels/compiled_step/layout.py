@@ -69,7 +69,7 @@ class Layout:
         sizes = list(tensor.shape)
         sizes[batch] //= STREAMS
         # in torch's order of axes in memory: what is one axis to torch, in a view of it, is one here
-        order = sorted(range(tensor.ndim), key=lambda axis: -tensor.stride(axis))
+        order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
         ordered = np.arange(int(np.prod(sizes))).reshape([sizes[axis] for axis in order])
         inner = ordered.transpose(np.argsort(order))
         streams = np.arange(STREAMS).reshape(-1, *[1] * (len(sizes) - batch))
