@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import MLP, Attention, Mamba, Mixer, RotaryAverage
+from tsssm.mixers import MLP, RWKV6, RWKV7, Attention, Mamba, Mixer, RotaryAverage
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -77,6 +77,8 @@ class Unusual(Mixer):
         (Attention, {"window": 4}),
         (MLP, {}),
         (RotaryAverage, {}),
+        (RWKV7, {}),
+        (RWKV6, {}),
     ],
 )
 def test_equals_the_networks_step(mixer, settings, series):

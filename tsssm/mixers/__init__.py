@@ -7,14 +7,20 @@ from .mixer import Mixer
 from .mlp import MLP
 from .registry import find_mixer
 from .rotary_average import RotaryAverage
+from .rwkv6 import RWKV6
+from .rwkv7 import RWKV7
+from .rwkv_channel_mix import RWKVChannelMix
 from .settings import setting_names
 from .swiglu import SwiGLU
 
 __all__ = [
     "MLP",
+    "RWKV6",
+    "RWKV7",
     "Attention",
     "Mamba",
     "Mixer",
+    "RWKVChannelMix",
     "RotaryAverage",
     "SwiGLU",
     "check_mixer",

@@ -68,7 +68,7 @@ class RWKV7(Mixer):
         Whether what is read and what is written back lie along one direction. Each transition is then a symmetric
         matrix with eigenvalues between -0.46 and 1, for alpha at most 1 and decays between 0.545 and 1: no state can
         grow but by what enters. As published, each transition has such eigenvalues too, but inputs exist for which
-        products of many grow without end (13.6% a step in the worst case known).
+        products of many grow without end, by more than 13% a step.
     channel_width : int, optional
         Hidden units of the block's `RWKVChannelMix`.
 
