@@ -74,7 +74,7 @@ def test_a_block_has_about_the_parameters_of_attention():
 
 
 def test_heads_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="d_model=12 over n_heads=4 is no even number"):
+    with pytest.raises(ConfigError, match="heads of an even size: d_model=12 over n_heads=4 is not"):
         RotaryAverage(12, n_heads=4)
     with pytest.raises(ConfigError, match="at least 1 hidden unit"):
         SwiGLU(12, width=0)

@@ -170,5 +170,5 @@ def test_layers_behind_the_first_use_its_values_only_where_they_are_shared():
 
 @pytest.mark.parametrize("mixer", [RWKV6, RWKV7])
 def test_heads_that_do_not_fit_are_refused(mixer):
-    with pytest.raises(ConfigError, match="no multiple of n_heads=5"):
+    with pytest.raises(ConfigError, match="d_model=16 over n_heads=5 is not"):
         mixer(16, n_heads=5)

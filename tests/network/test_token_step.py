@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import MLP, RWKV6, RWKV7, Attention, Mamba, Mixer, RotaryAverage
+from tsssm.mixers import Attention, Mamba, Mixer
+from tsssm.mixers.registry import known_mixers
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -68,19 +69,12 @@ class Unusual(Mixer):
         return LastValueState(torch.zeros(batch_size, len(self.weight)))
 
 
-@pytest.mark.parametrize("series", [1, 3, 70])
-@pytest.mark.parametrize(
-    ("mixer", "settings"),
-    [
-        (Mamba, {}),
-        (Mamba, {"state_size": 5, "conv_width": 2}),
-        (Attention, {"window": 4}),
-        (MLP, {}),
-        (RotaryAverage, {}),
-        (RWKV7, {}),
-        (RWKV6, {}),
-    ],
-)
+EVERY = [(mixer, {}) for mixer in known_mixers().values()]
+OTHERS = [(Mamba, {"state_size": 5, "conv_width": 2}), (Attention, {"window": 4})]
+
+
+@pytest.mark.parametrize("series", [1, 70])
+@pytest.mark.parametrize(("mixer", "settings"), EVERY + OTHERS)
 def test_equals_the_networks_step(mixer, settings, series):
     network = make_network(mixer, **settings)
     step = TokenStep(network)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
+from .heads import check_heads, split_heads
 from .mixer import Mixer
 from .swiglu import SwiGLU
 
@@ -93,11 +93,7 @@ class RotaryAverage(Mixer):
         mlp_width: int | None = None,
     ):
         super().__init__()
-        if n_heads < 1 or d_model % n_heads or (d_model // n_heads) % 2:
-            raise ConfigError(
-                f"the rotary average needs heads of an even size: d_model={d_model} over n_heads={n_heads} is no even "
-                f"number of channels each. Choose d_model as a multiple of {2 * max(n_heads, 1)}, or another n_heads."
-            )
+        check_heads("the rotary average", d_model, n_heads, multiple=2)
         self.n_heads = n_heads
         self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
         self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
@@ -161,7 +157,7 @@ class RotaryAverage(Mixer):
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Queries and keys with the constant that does not turn, values, and the logarithms of the decays."""
-        q, k, v = self.in_projection(x).unflatten(-1, (3, self.n_heads, -1)).unbind(-3)
+        q, k, v = (split_heads(part, self.n_heads) for part in self.in_projection(x).chunk(3, dim=-1))
         one = q.new_ones(*q.shape[:-1], 1)
         log_decay = (-self.log_rate.exp()).expand(v.shape[:-1])
         return torch.cat([q * q.shape[-1] ** -0.5, one], dim=-1), torch.cat([k, one], dim=-1), v, log_decay

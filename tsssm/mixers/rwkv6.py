@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import group_norm, silu
 
-from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
+from .heads import check_heads, split_heads
 from .mixer import Mixer
 from .rwkv_channel_mix import RWKVChannelMix
 from .token_shift import tokens_before
@@ -96,10 +96,7 @@ class RWKV6(Mixer):
         channel_width: int | None = None,
     ):
         super().__init__()
-        if n_heads < 1 or d_model % n_heads:
-            raise ConfigError(
-                f"RWKV-6 needs heads of whole channels: d_model={d_model} is no multiple of n_heads={n_heads}"
-            )
+        check_heads("RWKV-6", d_model, n_heads)
         self.n_heads = n_heads
         self.channel: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": channel_width}
         self.mu_x = nn.Parameter(torch.empty(d_model))
@@ -191,7 +188,7 @@ class RWKV6(Mixer):
         x_w, x_k, x_v, x_r, x_g = (x + change * (mu + own) for mu, own in zip(self.mu, moved))
         g = -torch.exp(self.w_0 + self.w_out(torch.tanh(self.w_in(x_w))))
         r, k, v, g = (
-            part.unflatten(-1, (self.n_heads, -1)) for part in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
+            split_heads(part, self.n_heads) for part in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
         )
         return r, k, v, g, silu(self.gate(x_g))
 

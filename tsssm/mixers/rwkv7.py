@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import group_norm, normalize
 
-from tsssm.errors import ConfigError
 from tsssm_kernels import delta_rule, delta_rule_step
 
+from .heads import check_heads, split_heads
 from .mixer import Mixer
 from .rwkv_channel_mix import RWKVChannelMix
 from .token_shift import tokens_before
@@ -104,10 +104,7 @@ class RWKV7(Mixer):
         channel_width: int | None = None,
     ):
         super().__init__()
-        if n_heads < 1 or d_model % n_heads:
-            raise ConfigError(
-                f"RWKV-7 needs heads of whole channels: d_model={d_model} is no multiple of n_heads={n_heads}"
-            )
+        check_heads("RWKV-7", d_model, n_heads)
         self.n_heads, self.bounded, self.is_first = n_heads, bool(bounded), layer_index == 0
         self.channel: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": channel_width}
         self.mu = nn.Parameter(torch.empty(len(SHIFTED), d_model))
@@ -206,8 +203,8 @@ class RWKV7(Mixer):
             mix = torch.sigmoid(self.v_0 + self.v_out(self.v_in(x_v)))
             v = v + (shared["rwkv7 first value"] - v) * mix
         k = raw_k * (1 + (alpha - 1) * self.k_a)
-        kappa = normalize(self._heads(raw_k * self.k_k), dim=-1)
-        r, k, v, g, alpha = (self._heads(part) for part in (r, k, v, g, alpha))
+        kappa = normalize(split_heads(raw_k * self.k_k, self.n_heads), dim=-1)
+        r, k, v, g, alpha = (split_heads(part, self.n_heads) for part in (r, k, v, g, alpha))
         read, written = (kappa * alpha.sqrt(),) * 2 if self.bounded else (kappa, kappa * alpha)
         gate = self.g_out(torch.sigmoid(self.g_in(x_g)))
         return (r, k, v, -read, written, g), gate
@@ -218,9 +215,6 @@ class RWKV7(Mixer):
         normed = group_norm(flat, self.n_heads, self.norm_weight, self.norm_bias, NORM_EPS).view(gate.shape)
         own = (r * k * self.r_k).sum(-1, keepdim=True) * v
         return self.output((normed + own.flatten(-2)) * gate)
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.n_heads, -1))
 
 
 def _rank(factor: float, d_model: int) -> int:

@@ -334,6 +334,21 @@ def _relu(to: Translation, call: Call) -> None:
     to.elements(opcodes.MAXIMUM, call.results[0], call.arguments["self"], 0.0)
 
 
+@entry("elu")
+def _elu(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    if (given["alpha"], given["scale"], given["input_scale"]) != (1, 1, 1):
+        raise CannotCompileError("elu with other scales")
+    source = given["self"]
+    view = to.result(result, [source])
+    positive = to.room(view, view.sizes)
+    to.elements_to(opcodes.MAXIMUM, positive, source, 0.0)
+    to.elements_to(opcodes.MINIMUM, view, source, 0.0)
+    to.elements_to(opcodes.EXP, view, view)
+    to.elements_to(opcodes.ADD, view, view, -1.0)
+    to.elements_to(opcodes.ADD, view, view, positive)
+
+
 @entry("addcmul")
 def _addcmul(to: Translation, call: Call) -> None:
     given = call.arguments
@@ -586,6 +601,24 @@ def _gather(to: Translation, call: Call) -> None:
     strides = tuple(0 if i == axis else stride for i, stride in enumerate(source.strides))
     parts = [_part(view, view.sizes), Part(source.buffer, source.offset, strides, source.strides[axis])]
     _move(to, opcodes.GATHER, view.sizes, [*parts, to.operand(given["index"], view)], source.sizes[axis])
+
+
+@entry("index.Tensor")
+def _index(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    axes = [axis for axis, index in enumerate(given["indices"]) if index is not None]
+    if len(axes) != 1 or given["indices"][axes[0]].ndim != 1 or to.layout.known(given["indices"][axes[0]]):
+        raise CannotCompileError("indices other than constant ones of one axis")
+    (axis,) = axes
+    source = to.layout.view(given["self"])
+    if axis == source.batch:
+        raise CannotCompileError("chosen streams")
+    index = given["indices"][axis].remainder(source.sizes[axis])  # negative ones count from the end
+    view = to.result(result, [given["self"]])
+    strides = tuple(0 if i == axis else stride for i, stride in enumerate(source.strides))
+    parts = [_part(view, view.sizes), Part(source.buffer, source.offset, strides, source.strides[axis])]
+    named = index.view([-1 if i == axis else 1 for i in range(result.ndim)])
+    _move(to, opcodes.GATHER, view.sizes, [*parts, to.operand(named, view)], source.sizes[axis])
 
 
 def _move(to: Translation, kind: int, sizes: tuple[int, ...], parts: list[Part], count: int) -> None:
