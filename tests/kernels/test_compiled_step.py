@@ -221,6 +221,23 @@ def test_views_of_views(moves, order, axis):
     torch.testing.assert_close(step(x)[0], function(x), rtol=1e-5, atol=1e-5)
 
 
+def test_complex_numbers():
+    weights = torch.randn(3, 5, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+
+    def step(x: Tensor, state: Tensor) -> list[Tensor]:
+        turned = weights.exp() * state + 2j * x.unsqueeze(-1) - state * (state + 1)
+        apart = torch.complex(turned.imag, x.unsqueeze(-1) * turned.real)
+        return [(apart * (0.1 * state).exp()).real.sum(-1), turned, -apart]
+
+    compiled = compile_step(step, [numbers(1, 3), numbers(1, 3, 5).to(torch.complex64)])
+    inputs = [numbers(9, 3), torch.complex(numbers(9, 3, 5), numbers(9, 3, 5, seed=1))]
+    for got, expected in zip(compiled(*inputs), step(*inputs)):
+        assert got.dtype == expected.dtype
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(CannotCompileError, match="functions of complex numbers other than"):
+        compile_step(lambda x: [torch.tanh(x)], [inputs[1]])
+
+
 def test_many_streams_and_threads():
     layer = nn.Linear(40, 40).requires_grad_(False)
 

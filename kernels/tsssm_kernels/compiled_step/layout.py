@@ -60,8 +60,14 @@ class Layout:
         """Whether the tensor, or what it is a view of, belongs to the streams."""
         return tensor.untyped_storage().data_ptr() in self._memory
 
-    def place(self, tensor: Tensor, batch: int) -> Buffer:
-        """A new buffer for a tensor with memory of its own, whose axis `batch` counts streams."""
+    def place(self, tensor: Tensor, batch: int, outside: int | None = None) -> Buffer:
+        """A new buffer for a tensor with memory of its own, whose axis `batch` counts streams.
+
+        Complex numbers that are neither input nor output lie apart, all real parts before all imaginary ones: loops
+        are fast over what lies side by side.
+        """
+        apart = tensor.is_complex() and outside is None
+        tensor = _as_real(tensor)
         if tensor.dtype not in _TYPES:
             raise CannotCompileError(f"a tensor of {tensor.dtype}")
         if tensor.shape[batch] % STREAMS:
@@ -70,6 +76,8 @@ class Layout:
         sizes[batch] //= STREAMS
         # in torch's order of axes in memory: what is one axis to torch, in a view of it, is one here
         order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+        if apart:
+            order = [tensor.ndim - 1, *(axis for axis in order if axis != tensor.ndim - 1)]
         ordered = np.arange(int(np.prod(sizes))).reshape([sizes[axis] for axis in order])
         inner = ordered.transpose(np.argsort(order))
         streams = np.arange(STREAMS).reshape(-1, *[1] * (len(sizes) - batch))
@@ -77,12 +85,13 @@ class Layout:
         split = np.expand_dims(inner, batch) + streams * _NEXT_STREAM
         index = torch.empty_strided(tensor.shape, tensor.stride(), dtype=torch.int64)
         index.copy_(torch.from_numpy(split.reshape(tensor.shape)))
-        buffer = Buffer(inner.size, _TYPES[tensor.dtype])
+        buffer = Buffer(inner.size, _TYPES[tensor.dtype], outside=outside)
         self._memory[tensor.untyped_storage().data_ptr()] = buffer, index
         return buffer
 
     def view(self, tensor: Tensor) -> View:
-        """Where a stream's part of the tensor lies."""
+        """Where a stream's part of the tensor lies; of complex numbers with a last axis of two parts."""
+        tensor = _as_real(tensor)
         if not self.known(tensor):
             return _constant(tensor)
         buffer, index = self._memory[tensor.untyped_storage().data_ptr()]
@@ -103,6 +112,10 @@ class Layout:
                 f"a view of shape {tuple(tensor.shape)} that is not the same one of each of the streams"
             )
         return found
+
+
+def _as_real(tensor: Tensor) -> Tensor:
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
 def _numbers(view: View) -> np.ndarray:

@@ -159,7 +159,7 @@ def _compile(function: Callable[..., Sequence[Tensor]], examples: Sequence[Tenso
     translation = Translation()
     for i, example in enumerate(examples):
         if example.numel():
-            translation.layout.place(example, 0).outside = i
+            translation.layout.place(example, 0, outside=i)
     for call in calls:
         translation.translate(call)
     for i, result in enumerate(results):
@@ -180,7 +180,7 @@ def _examples(inputs: Sequence[Tensor]) -> list[Tensor]:
         if x.device.type != "cpu":
             raise CannotCompileError(f"a tensor on {x.device}")
         example = x[:1].detach().expand(STREAMS, *x.shape[1:]).clone(memory_format=torch.contiguous_format)
-        if x.is_floating_point():
+        if x.is_floating_point() or x.is_complex():
             example += 0.1 * torch.randn(example.shape, generator=generator, dtype=x.dtype)
         examples.append(example)
     return examples
@@ -190,7 +190,8 @@ def _give(translation: Translation, result: Tensor, number: int) -> None:
     """Have a result written to the caller's memory: at once, where it is all there is in its own."""
     if result.shape[0] != STREAMS:
         raise CannotCompileError(f"a result of shape {tuple(result.shape)}, whose first axis does not count streams")
-    if translation.layout.known(result):
+    known = translation.layout.known(result)
+    if known:
         view = translation.layout.view(result)
         if view.batch != 0:
             raise CannotCompileError("a result whose first axis does not count streams")
@@ -198,8 +199,9 @@ def _give(translation: Translation, result: Tensor, number: int) -> None:
             view.buffer.outside = number
             return
     copy = torch.empty_like(result, memory_format=torch.contiguous_format)
-    translation.layout.place(copy, 0).outside = number
-    translation.elements_to(opcodes.COPY, translation.layout.view(copy), result)
+    translation.layout.place(copy, 0, outside=number)
+    source: Tensor | View = translation.layout.view(result) if known else result
+    translation.elements_to(opcodes.COPY, translation.layout.view(copy), source)
 
 
 def _is_whole(view: View) -> bool:
@@ -211,6 +213,7 @@ def _is_whole(view: View) -> bool:
 
 def _compare(made: Sequence[Tensor], results: Sequence[Tensor]) -> None:
     for i, (x, expected) in enumerate(zip(made, results)):
+        x, expected = (torch.view_as_real(y) if y.is_complex() else y for y in (x, expected))
         same = torch.equal(x.isnan(), expected.isnan())
         x, expected = (y.nan_to_num().clamp(-1e30, 1e30).double() for y in (x, expected))
         if not same or torch.linalg.norm(x - expected) > _TOLERANCE * torch.linalg.norm(expected) + 1e-30:

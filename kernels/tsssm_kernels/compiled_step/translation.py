@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import opcodes
+from .complex_numbers import any_complex, complex_elements
 from .instructions import Instruction, Part
 from .layout import STREAMS, Buffer, CannotCompileError, Layout, View
 from .opcodes import BOOL, FLOAT32, FLOAT64, INT64
@@ -59,6 +60,9 @@ class Translation:
 
     def elements(self, function: int, result: Tensor, *operands: Operand, constant: float = 1.0) -> None:
         """A function of numbers, broadcast as torch does; `result` gets memory if it has none yet."""
+        if any_complex([result, *operands]):
+            complex_elements(self, function, result, operands, constant)
+            return
         self.elements_to(function, self.result(result, operands), *operands, constant=constant)
 
     def elements_to(self, function: int, to: View, *operands: Operand | View, constant: float = 1.0) -> None:
@@ -75,10 +79,12 @@ class Translation:
             axes = set()
             for operand in operands:
                 view = operand if isinstance(operand, View) else None
+                ndim = result.ndim
                 if isinstance(operand, Tensor) and self.layout.known(operand):
                     view = self.layout.view(operand)
+                    ndim += len(view.sizes) - operand.ndim  # the parts of complex numbers
                 if view is not None and view.batch is not None:
-                    axes.add(view.batch + result.ndim - len(view.sizes))
+                    axes.add(view.batch + ndim - len(view.sizes))
             if len(axes) != 1:
                 raise CannotCompileError(f"numbers of shape {tuple(result.shape)} of several streams")
             self.layout.place(result, axes.pop())
@@ -399,6 +405,14 @@ def _stack(to: Translation, call: Call) -> None:
     to.result(result, [tensor.unsqueeze(axis) for tensor in tensors])
     for i, tensor in enumerate(tensors):
         to.elements_to(opcodes.COPY, to.layout.view(result.select(axis, i)), tensor)
+
+
+@entry("complex")
+def _complex(to: Translation, call: Call) -> None:
+    given, result = call.arguments, call.results[0]
+    to.result(result, [given["real"], given["imag"]])
+    for part, name in zip(torch.view_as_real(result).unbind(-1), ("real", "imag")):
+        to.elements_to(opcodes.COPY, to.layout.view(part), given[name])
 
 
 @entry("repeat")
