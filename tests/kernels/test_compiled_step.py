@@ -64,6 +64,7 @@ OF_ONE = {
     "largest": lambda x: x.amax(-1, keepdim=True) - x,
     "normalised": functional.normalize,
     "mean": lambda x: x.mean(-1),
+    "glu": lambda x: functional.glu(torch.cat([x, 2 * x], dim=-1), dim=-1),
     "rms norm": lambda x: functional.rms_norm(x, x.shape[1:], eps=1e-5),
     "layer norm": lambda x: functional.layer_norm(x, x.shape[1:]),
     "not and or": lambda x: (~(x > 0) | ((x < 1) & (x >= -1))).to(x.dtype),

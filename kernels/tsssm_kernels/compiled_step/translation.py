@@ -355,6 +355,13 @@ def _elu(to: Translation, call: Call) -> None:
     to.elements_to(opcodes.ADD, view, view, positive)
 
 
+@entry("glu")
+def _glu(to: Translation, call: Call) -> None:
+    value, gate = call.arguments["self"].chunk(2, dim=call.arguments["dim"])
+    to.elements(opcodes.SIGMOID, call.results[0], gate)
+    to.elements(opcodes.MULTIPLY, call.results[0], value, call.results[0])
+
+
 @entry("addcmul")
 def _addcmul(to: Translation, call: Call) -> None:
     given = call.arguments
