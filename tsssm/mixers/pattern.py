@@ -1,0 +1,103 @@
+"""Stacks of mixers, written as patterns: ``"mamba*3+attention"``."""
+
+from __future__ import annotations
+
+import re
+
+from tsssm.errors import ConfigError
+
+__all__ = ["MOST_LAYERS", "read_pattern"]
+
+MOST_LAYERS = 1000  # of a stack: a larger number is a slip of the finger, and would fill the memory
+
+_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[()*+]))\s*")
+
+
+def read_pattern(pattern: str) -> tuple[str, ...]:
+    """Names of the mixers of a stack, from the first layer to the last.
+
+    ::
+
+        stack = part + part + ...
+        part  = name, or (stack), or either of them * number
+
+    Parameters
+    ----------
+    pattern : str
+        Short names of mixers, ``+`` between layers, ``*`` and a number for repeats, round brackets.
+
+    Raises
+    ------
+    ConfigError
+        The pattern does not follow the rules, or has more than 1000 layers; the message points at the character.
+
+    Examples
+    --------
+    >>> read_pattern("mamba*2+attention")
+    ('mamba', 'mamba', 'attention')
+    >>> read_pattern("(mamba + attention) * 2")
+    ('mamba', 'attention', 'mamba', 'attention')
+    """
+    reader = _Reader(pattern)
+    stack = reader.stack()
+    if reader.kind is not None:
+        reader.refuse('"+" or the end' if reader.text == ")" else '"+", "*" or the end')
+    return stack
+
+
+class _Reader:
+    """Reads a pattern token by token."""
+
+    def __init__(self, pattern: str):
+        self.pattern, self.next = pattern, 0
+        self.advance()
+
+    def advance(self) -> None:
+        """To the next token; its kind is None at the end."""
+        self.at = self.next + len(self.pattern[self.next :]) - len(self.pattern[self.next :].lstrip())
+        found = _TOKEN.match(self.pattern, self.next)
+        if found is None and self.at < len(self.pattern):
+            self.refuse('a name, a number, "+", "*" or a bracket')
+        self.kind = found.lastgroup if found else None
+        self.text = found[found.lastgroup] if found and found.lastgroup else ""
+        self.next = found.end() if found else len(self.pattern)
+
+    def stack(self) -> tuple[str, ...]:
+        layers = self.part()
+        while self.text == "+":
+            self.advance()
+            layers += self.part()
+            self.check_length(layers)
+        return layers
+
+    def part(self) -> tuple[str, ...]:
+        if self.kind == "name":
+            layers: tuple[str, ...] = (self.text,)
+            self.advance()
+        elif self.text == "(":
+            self.advance()
+            layers = self.stack()
+            if self.text != ")":
+                self.refuse('")"')
+            self.advance()
+        else:
+            self.refuse("the name of a mixer")
+        if self.text == "*":
+            self.advance()
+            if self.kind != "number" or int(self.text) == 0:
+                self.refuse("a number of at least 1")
+            count = int(self.text)
+            self.check_length(layers * min(count, MOST_LAYERS + 1))
+            layers *= count
+            self.advance()
+        return layers
+
+    def check_length(self, layers: tuple[str, ...]) -> None:
+        if len(layers) > MOST_LAYERS:
+            self.refuse(f"at most {MOST_LAYERS} layers")
+
+    def refuse(self, expected: str) -> None:
+        raise ConfigError(
+            f"the mixer pattern {self.pattern!r} is no stack: expected {expected} at character {self.at + 1}:\n"
+            f"    {self.pattern}\n    {' ' * self.at}^"
+        )
