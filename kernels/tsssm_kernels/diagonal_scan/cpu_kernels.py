@@ -17,10 +17,17 @@ from numba import float32
 from .. import simd, simd_math, simd_rows, simd_tiles
 from ..compiling import compile_serial
 from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, store, write
-from ..simd_math import add_to
-from ..simd_rows import prefetch_row
-from . import cpu_arrays, state_tiles
-from .cpu_arrays import CHUNK, CONSTANTS, OF_CONSTANTS
+from . import channel_blocks, cpu_arrays, state_tiles
+from .channel_blocks import (
+    add_gradients,
+    begin_gradients,
+    begin_sums,
+    blocks_of,
+    prefetch_chunk,
+    steps_of,
+    write_sums,
+)
+from .cpu_arrays import CHUNK, CONSTANTS
 from .state_tiles import read_states, write_states
 
 __all__ = ["backward", "forward"]
@@ -28,7 +35,9 @@ __all__ = ["backward", "forward"]
 FLOAT = 4  # bytes
 PAIR = 2 * CHUNK  # steps of two numbers
 
-compiled = partial(compile_serial, helpers=(simd, simd_math, simd_rows, simd_tiles, cpu_arrays, state_tiles))
+compiled = partial(
+    compile_serial, helpers=(simd, simd_math, simd_rows, simd_tiles, channel_blocks, cpu_arrays, state_tiles)
+)
 
 
 @inlined
@@ -81,21 +90,17 @@ def forward(sizes, inputs, outputs, states, items_from, items_to):
     sums, keeps, x, z = stack(CHUNK), stack(1), stack(2), stack(2)
     zero = splat(float32(0.0))
     for item in range(items_from, items_to):
-        series, group = item // sizes.groups, item % sizes.groups
-        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        series, blocks_from, blocks_to = blocks_of(sizes, item)
         for block in range(blocks_from, blocks_to):
             read_states(sizes, inputs.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks):
-            first = series * sizes.length + chunk * CHUNK
-            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            first, steps = steps_of(sizes, series, chunk)
             begins = keep_until_resets(inputs, first, steps, keeps)
             missed = 6 if steps == CHUNK else 8
             if chunk + 2 < chunks:
-                prefetch_row(inputs.u, (first + CHUNK) * n_blocks * LANES, CHUNK * n_blocks * LANES)
+                prefetch_chunk(sizes, inputs.u, first + CHUNK)
             for block in range(blocks_from, blocks_to):
-                D = load(inputs.D, block * LANES)
-                for i in range(steps):
-                    store(sums, i, D * load(inputs.u, ((first + i) * n_blocks + block) * LANES))
+                begin_sums(sizes, inputs, first, steps, block, sums)
                 own = block * n_state * 2 * LANES
                 kept = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 for n in range(0, n_state, 2):
@@ -126,8 +131,7 @@ def forward(sizes, inputs, outputs, states, items_from, items_to):
                             new_x, new_z = new_x + (e * old_x - f * old_z), new_z + fma(e, old_z, f * old_x)
                         store(states, at, quench(new_x))
                         store(states, at + LANES, quench(new_z))
-                for i in range(steps):
-                    store(outputs.y, ((first + i) * n_blocks + block) * LANES, load(sums, i))
+                write_sums(sizes, sums, first, steps, block, outputs.y)
         for block in range(blocks_from, blocks_to):
             write_states(sizes, states, block * n_state * 2 * LANES, outputs.state, series, block)
 
@@ -142,27 +146,18 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, states, share, items_fro
     of_a, of_b, of_B_a, of_B_b = stack(2), stack(2), stack(2), stack(2)
     zero = splat(float32(0.0))
     for item in range(items_from, items_to):
-        series, group = item // sizes.groups, item % sizes.groups
-        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        series, blocks_from, blocks_to = blocks_of(sizes, item)
         for block in range(blocks_from, blocks_to):
             read_states(sizes, grads.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks - 1, -1, -1):
-            first = series * sizes.length + chunk * CHUNK
-            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            first, steps = steps_of(sizes, series, chunk)
             begins = keep_until_resets(inputs, first, steps, keeps)
             missed = 6 if steps == CHUNK else 8
             if chunk > 0:
-                wide = n_blocks * LANES
-                prefetch_row(inputs.u, (first - CHUNK) * wide, CHUNK * wide)
-                prefetch_row(grad_y, (first - CHUNK) * wide, CHUNK * wide)
+                prefetch_chunk(sizes, inputs.u, first - CHUNK)
+                prefetch_chunk(sizes, grad_y, first - CHUNK)
             for block in range(blocks_from, blocks_to):
-                D, of_D = load(inputs.D, block * LANES), zero
-                for i in range(steps):
-                    at = ((first + i) * n_blocks + block) * LANES
-                    of_y = load(grad_y, at)
-                    store(into_u, i, D * of_y)
-                    of_D = fma(of_y, load(inputs.u, at), of_D)
-                add_to(grads.D, (share * n_blocks + block) * LANES, of_D)
+                begin_gradients(sizes, inputs, grad_y, grads, share, first, steps, block, into_u)
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 own = block * n_state * 2 * LANES
                 for n in range(0, n_state, 2):
@@ -218,14 +213,8 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, states, share, items_fro
                             new_x, new_z = new_x + fma(e, last_x, f * last_z), new_z + (e * last_z - f * last_x)
                         store(states, at, quench(new_x))
                         store(states, at + LANES, quench(new_z))
-                        into = ((share * n_blocks + block) * n_state + n + m) * OF_CONSTANTS * LANES
-                        add_to(grads.constants, into, load(of_a, m))
-                        add_to(grads.constants, into + LANES, load(of_b, m))
-                        add_to(grads.constants, into + 2 * LANES, load(of_B_a, m))
-                        add_to(grads.constants, into + 3 * LANES, load(of_B_b, m))
-                        add_to(grads.constants, into + 4 * LANES, load(read_x, m))
-                        add_to(grads.constants, into + 5 * LANES, load(read_z, m))
-                for i in range(steps):
-                    store(grads.u, ((first + i) * n_blocks + block) * LANES, load(into_u, i))
+                        made = load(of_a, m), load(of_b, m), load(of_B_a, m), load(of_B_b, m)
+                        add_gradients(sizes, grads, share, block, n + m, *made, load(read_x, m), load(read_z, m))
+                write_sums(sizes, into_u, first, steps, block, grads.u)
         for block in range(blocks_from, blocks_to):
             write_states(sizes, states, block * n_state * 2 * LANES, grads.state, series, block)
