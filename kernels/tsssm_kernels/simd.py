@@ -36,6 +36,7 @@ __all__ = [
     "store",
     "total",
     "vector_type",
+    "vectors_at",
     "where_positive",
     "write",
 ]
@@ -203,6 +204,16 @@ def stack(typing: Any, count: Any) -> Any:
         return builder.bitcast(room, _FLOATS.as_pointer())
 
     return stack_type(count), generate
+
+
+@intrinsic
+def vectors_at(typing: Any, address: Any) -> Any:
+    """Memory at an address, of whole vectors, as a stack of them."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], _FLOATS.as_pointer())
+
+    return stack_type(address), generate
 
 
 @intrinsic

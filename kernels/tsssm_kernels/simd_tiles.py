@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 from .simd import LANES, stack_type, vector_type
 
-__all__ = ["splat_sums", "sum_rows", "transpose"]
+__all__ = ["sum_rows", "transpose"]
 
 _INT = ir.IntType(32)
 
@@ -48,26 +48,6 @@ def sum_rows(typing: Any, array: Any, index: Any) -> Any:
         return rows[0]
 
     return vector_type(array, types.intp), generate
-
-
-@intrinsic
-def splat_sums(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """The sums of the lanes of four vectors, each in every lane of a vector."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.VectorType(_INT, LANES)
-
-        def take(x: Any, lanes: list[int]) -> Any:
-            return builder.shuffle_vector(x, x, ir.Constant(kind, lanes))
-
-        first = builder.fadd(*_interleave(builder, args[0], args[1], 1))
-        second = builder.fadd(*_interleave(builder, args[2], args[3], 1))
-        sums = builder.fadd(*_interleave(builder, first, second, 2))
-        for shift in (4, 8):
-            sums = builder.fadd(sums, take(sums, [lane ^ shift for lane in range(LANES)]))
-        return context.make_tuple(builder, sig.return_type, [take(sums, [lane] * LANES) for lane in range(4)])
-
-    return types.UniTuple(vector_type, 4)(a, b, c, d), generate
 
 
 @intrinsic

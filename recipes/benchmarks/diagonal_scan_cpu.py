@@ -2,7 +2,8 @@
 
     python recipes/benchmarks/diagonal_scan_cpu.py
 
-Contenders run in turns; medians of the process's CPU time and of wall time.
+Contenders run in turns; medians of the process's CPU time and of wall time. Where time between steps differs, the
+chunked form is timed too, once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tsssm_kernels import diagonal_scan
 STEPS, WIDTH, HEAD = 8192, 128, 32  # of all series together; channels; of attention's heads
 LENGTHS = {32: 9, 128: 9, 512: 7, 4096: 3}  # rounds
 STATES = (8, 32)
+CHUNKED_ROUNDS = 1
 SEED = 0
 
 
@@ -36,9 +38,11 @@ def main() -> None:
             contenders[f"scan, state {state}"] = scan(length, state, with_gaps=False)
             contenders[f"scan with gaps, state {state}"] = scan(length, state, with_gaps=True)
             contenders[f"convolution, state {state}"] = convolution(length, state)
-        results[str(length)] = time_in_turns(contenders, rounds)
+        chunked = {f"chunked with gaps, state {n}": scan(length, n, with_gaps=True, backend="chunked") for n in STATES}
+        results[str(length)] = time_in_turns(contenders, rounds) | time_in_turns(chunked, CHUNKED_ROUNDS)
         print(length, results[str(length)])
     figures = {"seed": SEED, "steps": STEPS, "channels": WIDTH, "width_of_heads": HEAD, "rounds": LENGTHS}
+    figures["chunked_rounds"] = CHUNKED_ROUNDS
     write_report("diagonal_scan_cpu", {**figures, "forward_and_backward": results})
 
 
@@ -51,12 +55,12 @@ def make_inputs(length: int, state: int) -> list[torch.Tensor]:
     return [x.requires_grad_() for x in inputs]
 
 
-def scan(length: int, state: int, with_gaps: bool) -> Callable[[], object]:
+def scan(length: int, state: int, with_gaps: bool, backend: str = "cpu") -> Callable[[], object]:
     inputs = make_inputs(length, state)
     gaps = torch.rand(STEPS // length, length) if with_gaps else None
 
     def run() -> None:
-        y, _ = diagonal_scan(*inputs, time_gaps=gaps)
+        y, _ = diagonal_scan(*inputs, time_gaps=gaps, backend=backend)
         torch.autograd.grad(y, inputs, y.detach())
 
     return run

@@ -86,11 +86,11 @@ def test_angles_stay_right_over_millions_of_turns(backend):
 @pytest.mark.parametrize("log_A", [-1e-7 + 1e-7j, -1e-7 + 0j, 2.5j])
 @pytest.mark.parametrize("with_gaps", [False, True])
 def test_nothing_is_lost_over_32_768_steps(log_A, with_gaps):
-    inputs = make_inputs(batch=1, length=32_768, channels=3, state=1)
-    inputs["log_A"] = torch.full((3, 1), log_A, dtype=torch.complex64)
+    inputs = make_inputs(batch=4, length=32_768, channels=16, state=1)  # the errors of a few states are chance
+    inputs["log_A"] = torch.full((16, 1), log_A, dtype=torch.complex64)
     if with_gaps:
-        inputs["time_gaps"] = torch.ones(1, 32_768)
-    weights = torch.randn(1, 32_768, 3, generator=torch.Generator().manual_seed(1))
+        inputs["time_gaps"] = torch.ones(4, 32_768)
+    weights = torch.randn(4, 32_768, 16, generator=torch.Generator().manual_seed(1))
 
     def results(inputs, backend):
         inputs = {name: x.requires_grad_() for name, x in inputs.items()}

@@ -71,7 +71,7 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
     grad_y = torch.zeros_like(inputs.v) if grad_y is None else grad_y.contiguous()
     items, heads, keys, values = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values)
     shares = count_shares(BACKWARD * len(q) * sizes.length * heads * keys * values, items)
-    rows = (15 * CHUNK + 5) * keys + 4 * CHUNK * values
+    rows = (19 * CHUNK + 9) * keys + 4 * CHUNK * values + (CHUNK + 1) * CHUNK
     scratch = q.new_empty(shares, rows + (1 + heads) * keys * values)
     at, outputs, into = addresses(inputs), addresses(Outputs(None, None, *kept)), addresses(grads)
 

@@ -3,7 +3,7 @@
 The states stay in the processor's cache while time advances. The forward pass has values side by side in vectors and
 passes over the state once a step: it writes the step's state, reads the step's output and what the next step corrects.
 The backward pass has keys side by side: turned like that each row of a state is a recurrence of its own, of which it
-takes four at once.
+takes eight at once.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numba import float32
 from .. import chunks, simd, simd_columns, simd_decays, simd_rows, simd_tiles
 from ..chunks import CHUNK
 from ..compiling import compile_serial
-from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, store, total, write
-from ..simd_columns import read_checkpoint, read_columns, write_columns
+from ..simd import LANES, fma, inlined, load, quench, read, splat, splat_at, stack, store, total, vectors_at, write
+from ..simd_columns import read_checkpoint
 from ..simd_decays import read_decays
-from ..simd_rows import clear, prefetch_row, read_apart, read_row, whole, write_apart, write_row
-from ..simd_tiles import splat_sums, sum_rows
+from ..simd_rows import clear, prefetch_row, read_row, whole, write_row
+from ..simd_tiles import sum_rows
 from . import cpu_arrays
 
 __all__ = ["backward", "forward"]
@@ -31,9 +31,6 @@ compiled = partial(compile_serial, helpers=(chunks, simd, simd_columns, simd_dec
 # In the backward pass, what a step has for sixteen keys lies side by side: inputs, and gradients of them.
 Q, K, A, B, DECAY, GRAD_Q, GRAD_K, GRAD_A, GRAD_B, GRAD_DECAY = (which * LANES for which in range(10))
 STEP = 10 * LANES
-# So does what a chunk has for four values: a vector of time steps for each of them, value by value.
-VALUE, OUT, READ = (which * 4 * CHUNK for which in range(3))
-FOUR = 3 * 4 * CHUNK
 
 
 @inlined
@@ -144,77 +141,106 @@ def forward(sizes, inputs, outputs, scratch, items_from, items_to):
 
 
 @inlined
-def run_again(wide, steps, rows, states, four, kept):
-    """Four rows of the state through a chunk again: what they were before each step, and the queries' gradients."""
-    for n in range(0, wide, LANES):
-        s_0, s_1 = load(states, n), load(states, wide + n)
-        s_2, s_3 = load(states, 2 * wide + n), load(states, 3 * wide + n)
+def read_steps(source, at, step, steps, count, rows, which):
+    """Numbers of keys, `count` a step, into the place `which` of the steps of each vector; zeros fill the last one."""
+    full = count // LANES * LANES
+    for n in range(0, full, LANES):
         for i in range(steps):
-            at, keep = n * CHUNK * 10 + i * STEP, n * CHUNK * 4 + i * 4 * LANES
-            store(kept, keep, s_0)
-            store(kept, keep + LANES, s_1)
-            store(kept, keep + 2 * LANES, s_2)
-            store(kept, keep + 3 * LANES, s_3)
-            k, b, decay = load(rows, at + K), load(rows, at + B), load(rows, at + DECAY)
-            s_0 = fma(s_0, decay, fma(b, splat_at(four, READ + i), k * splat_at(four, VALUE + i)))
-            s_1 = fma(s_1, decay, fma(b, splat_at(four, READ + CHUNK + i), k * splat_at(four, VALUE + CHUNK + i)))
-            s_2 = fma(s_2, decay, fma(b, splat_at(four, READ + 32 + i), k * splat_at(four, VALUE + 32 + i)))
-            s_3 = fma(s_3, decay, fma(b, splat_at(four, READ + 48 + i), k * splat_at(four, VALUE + 48 + i)))
-            into_q = fma(s_0, splat_at(four, OUT + i), load(rows, at + GRAD_Q))
-            into_q = fma(s_1, splat_at(four, OUT + CHUNK + i), into_q)
-            into_q = fma(s_2, splat_at(four, OUT + 32 + i), into_q)
-            store(rows, at + GRAD_Q, fma(s_3, splat_at(four, OUT + 48 + i), into_q))
+            store(rows, n * CHUNK * 10 + i * STEP + which, load(source, at + i * step + n))
+    if full < count:
+        for i in range(steps):
+            read_row(source, at + i * step + full, count - full, rows, full * CHUNK * 10 + i * STEP + which)
 
 
 @inlined
-def run_back(wide, steps, rows, four, kept, grads, into):
-    """Gradients of four rows of the state back through a chunk; those of the values are sums of rows of `into`."""
-    zero = splat(float32(0.0))
+def write_steps(rows, which, steps, count, target, at, step):
+    """Copy back what `read_steps` copies."""
+    full = count // LANES * LANES
+    for n in range(0, full, LANES):
+        for i in range(steps):
+            store(target, at + i * step + n, load(rows, n * CHUNK * 10 + i * STEP + which))
+    if full < count:
+        for i in range(steps):
+            write_row(rows, full * CHUNK * 10 + i * STEP + which, count - full, target, at + i * step + full)
+
+
+@inlined
+def run_again(vectors, steps, rows, v, read, grad_y, V, states, kept):
+    """Eight rows of the state through a chunk again: what they were before each step, and the queries' gradients."""
+    now = stack(8)
+    for n in range(vectors):
+        for r in range(8):
+            store(now, r, load(states, (r * vectors + n) * LANES))
+        for i in range(steps):
+            at, keep = (n * CHUNK + i) * STEP, (n * CHUNK + i) * 8 * LANES
+            k, b, decay, into_q = (
+                load(rows, at + K),
+                load(rows, at + B),
+                load(rows, at + DECAY),
+                load(rows, at + GRAD_Q),
+            )
+            for r in range(8):
+                entering = fma(b, splat_at(read, i * V + r), k * splat_at(v, i * V + r))
+                store(kept, keep + r * LANES, load(now, r))
+                store(now, r, fma(load(now, r), decay, entering))
+                into_q = fma(load(now, r), splat_at(grad_y, i * V + r), into_q)
+            store(rows, at + GRAD_Q, into_q)
+
+
+@inlined
+def run_back(vectors, steps, rows, v, read, grad_y, V, kept, held, grad_v, sums):
+    """Gradients of eight rows of the state back through a chunk, `held` while time goes; and those of their values.
+
+    The latter are written eight numbers too far, to be overwritten by those of the next rows.
+    """
+    tile = stack(16)
     for back in range(steps):
         i = steps - 1 - back
-        v_0, v_1 = splat_at(four, VALUE + i), splat_at(four, VALUE + CHUNK + i)
-        v_2, v_3 = splat_at(four, VALUE + 32 + i), splat_at(four, VALUE + 48 + i)
-        p_0, p_1 = splat_at(four, READ + i), splat_at(four, READ + CHUNK + i)
-        p_2, p_3 = splat_at(four, READ + 32 + i), splat_at(four, READ + 48 + i)
-        r_0, r_1, r_2, r_3 = zero, zero, zero, zero
-        for n in range(0, wide, LANES):
-            at = n * CHUNK * 10 + i * STEP
-            q, b = load(rows, at + Q), load(rows, at + B)
-            d_0 = fma(q, splat_at(four, OUT + i), load(grads, n))
-            d_1 = fma(q, splat_at(four, OUT + CHUNK + i), load(grads, wide + n))
-            d_2 = fma(q, splat_at(four, OUT + 32 + i), load(grads, 2 * wide + n))
-            d_3 = fma(q, splat_at(four, OUT + 48 + i), load(grads, 3 * wide + n))
-            store(grads, n, d_0)
-            store(grads, wide + n, d_1)
-            store(grads, 2 * wide + n, d_2)
-            store(grads, 3 * wide + n, d_3)
-            r_0, r_1, r_2, r_3 = fma(d_0, b, r_0), fma(d_1, b, r_1), fma(d_2, b, r_2), fma(d_3, b, r_3)
-        r_0, r_1, r_2, r_3 = splat_sums(r_0, r_1, r_2, r_3)  # gradients of what `a` read
-        k_0, k_1, k_2, k_3 = zero, zero, zero, zero
-        for n in range(0, wide, LANES):
-            at, keep = n * CHUNK * 10 + i * STEP, n * CHUNK * 4 + i * 4 * LANES
-            k, a, decay = load(rows, at + K), load(rows, at + A), load(rows, at + DECAY)
-            d_0, d_1 = load(grads, n), load(grads, wide + n)
-            d_2, d_3 = load(grads, 2 * wide + n), load(grads, 3 * wide + n)
-            s_0, s_1 = load(kept, keep), load(kept, keep + LANES)
-            s_2, s_3 = load(kept, keep + 2 * LANES), load(kept, keep + 3 * LANES)
-            into_k = fma(d_1, v_1, fma(d_0, v_0, load(rows, at + GRAD_K)))
-            store(rows, at + GRAD_K, fma(d_3, v_3, fma(d_2, v_2, into_k)))
-            into_b = fma(d_1, p_1, fma(d_0, p_0, load(rows, at + GRAD_B)))
-            store(rows, at + GRAD_B, fma(d_3, p_3, fma(d_2, p_2, into_b)))
-            into_a = fma(s_1, r_1, fma(s_0, r_0, load(rows, at + GRAD_A)))
-            store(rows, at + GRAD_A, fma(s_3, r_3, fma(s_2, r_2, into_a)))
-            into_decay = fma(d_1, s_1, fma(d_0, s_0, load(rows, at + GRAD_DECAY)))
-            store(rows, at + GRAD_DECAY, fma(d_3, s_3, fma(d_2, s_2, into_decay)))
-            k_0, k_1, k_2, k_3 = fma(d_0, k, k_0), fma(d_1, k, k_1), fma(d_2, k, k_2), fma(d_3, k, k_3)
-            store(grads, n, fma(d_0, decay, a * r_0))
-            store(grads, wide + n, fma(d_1, decay, a * r_1))
-            store(grads, 2 * wide + n, fma(d_2, decay, a * r_2))
-            store(grads, 3 * wide + n, fma(d_3, decay, a * r_3))
-        store(into, i, k_0)
-        store(into, CHUNK + i, k_1)
-        store(into, 2 * CHUNK + i, k_2)
-        store(into, 3 * CHUNK + i, k_3)
+        for r in range(8):
+            of_v, of_read = splat(float32(0.0)), splat(float32(0.0))
+            for n in range(vectors):
+                at = (n * CHUNK + i) * STEP
+                d = fma(load(rows, at + Q), splat_at(grad_y, i * V + r), load(held, r * vectors + n))
+                store(held, r * vectors + n, d)
+                of_v, of_read = fma(d, load(rows, at + K), of_v), fma(d, load(rows, at + B), of_read)
+            store(tile, r, of_v)
+            store(tile, 8 + r, of_read)
+        summed = sum_rows(tile, 0)
+        store(sums, 0, summed)
+        store(grad_v, i * (V + LANES), summed)
+        for n in range(vectors):
+            at, keep = (n * CHUNK + i) * STEP, (n * CHUNK + i) * 8 * LANES
+            into_k, into_b, into_decay = load(rows, at + GRAD_K), load(rows, at + GRAD_B), load(rows, at + GRAD_DECAY)
+            for r in range(8):
+                d = load(held, r * vectors + n)
+                into_k = fma(d, splat_at(v, i * V + r), into_k)
+                into_b = fma(d, splat_at(read, i * V + r), into_b)
+                into_decay = fma(d, load(kept, keep + r * LANES), into_decay)
+            store(rows, at + GRAD_K, into_k)
+            store(rows, at + GRAD_B, into_b)
+            store(rows, at + GRAD_DECAY, into_decay)
+        for n in range(vectors):
+            at, keep = (n * CHUNK + i) * STEP, (n * CHUNK + i) * 8 * LANES
+            a, decay, into_a = load(rows, at + A), load(rows, at + DECAY), load(rows, at + GRAD_A)
+            for r in range(8):
+                of_read = splat_at(sums, 8 + r)
+                into_a = fma(load(kept, keep + r * LANES), of_read, into_a)
+                store(held, r * vectors + n, fma(load(held, r * vectors + n), decay, a * of_read))
+            store(rows, at + GRAD_A, into_a)
+
+
+@inlined
+def run_rows(vectors, steps, rows, v, read, grad_y, V, states, kept, held, missed, grad_states, grad_v, sums):
+    """Eight rows of the state through a chunk again, and their gradients back through it."""
+    run_again(vectors, steps, rows, v, read, grad_y, V, states, kept)
+    for j in range(8 * vectors):
+        store(held, j, load(grad_states, j * LANES))
+    run_back(vectors, steps, rows, v, read, grad_y, V, kept, held, grad_v, sums)
+    for r in range(8):
+        for n in range(vectors):
+            at = (r * vectors + n) * LANES
+            true = fma(load(grad_states, at), load(missed, n * LANES), load(held, r * vectors + n))
+            store(grad_states, at, quench(true))
 
 
 @compiled
@@ -223,15 +249,18 @@ def backward(sizes, inputs, outputs, grad_y, grads, scratch, items_from, items_t
     heads, keys, values = sizes.heads, sizes.keys, sizes.values
     wide, V = whole(keys), whole(values)
     rows = scratch  # (wide / 16, CHUNK, STEP)
-    columns = rows + FLOAT * 10 * CHUNK * wide  # (V / 4, FOUR)
-    grad_v = columns + FLOAT * 3 * CHUNK * V  # (V, CHUNK)
-    kept = grad_v + FLOAT * CHUNK * V  # (wide / 16, CHUNK, 4, 16)
-    missed = kept + FLOAT * 4 * CHUNK * wide  # (wide,)
+    v_rows = rows + FLOAT * 10 * CHUNK * wide  # (CHUNK, V)
+    y_rows = v_rows + FLOAT * CHUNK * V  # (CHUNK, V)
+    read_rows = y_rows + FLOAT * CHUNK * V  # (CHUNK, V)
+    grad_v = read_rows + FLOAT * CHUNK * V  # (CHUNK, V + 16)
+    kept = grad_v + FLOAT * CHUNK * (V + LANES)  # (wide / 16, CHUNK, 8, 16)
+    missed = kept + FLOAT * 8 * CHUNK * wide  # (wide,)
     decays = missed + FLOAT * wide  # (CHUNK, wide)
-    last = decays + FLOAT * CHUNK * wide  # (4, wide)
-    states = last + FLOAT * 4 * wide  # (V, wide)
+    last = decays + FLOAT * CHUNK * wide  # (8, wide)
+    sums = last + FLOAT * 8 * wide  # (16,)
+    states = sums + FLOAT * LANES  # (V, wide)
     all_grads = states + FLOAT * V * wide  # (heads, V, wide)
-    tile, into = stack(16), stack(64)
+    tile, held, held_too = stack(16), stack(8), stack(16)
     zero = splat(float32(0.0))
     n_chunks = (sizes.length + CHUNK - 1) // CHUNK
     for item in range(items_from, items_to):
@@ -251,42 +280,38 @@ def backward(sizes, inputs, outputs, grad_y, grads, scratch, items_from, items_t
                 prefetch_row(grad_y, (row - CHUNK) * heads * values, CHUNK * heads * values)
                 prefetch_row(outputs.read, (row - CHUNK) * heads * values, CHUNK * heads * values)
             for head in range(heads_from, heads_to):
-                apart = CHUNK * STEP
                 read_decays(sizes, inputs, row, head, steps, decays, missed)
-                for i in range(steps):
-                    at = ((row + i) * heads + head) * keys
-                    read_apart(inputs.q, at, keys, rows, i * STEP + Q, apart)
-                    read_apart(inputs.k, at, keys, rows, i * STEP + K, apart)
-                    read_apart(inputs.a, at, keys, rows, i * STEP + A, apart)
-                    read_apart(inputs.b, at, keys, rows, i * STEP + B, apart)
-                    read_apart(decays, i * wide, wide, rows, i * STEP + DECAY, apart)
-                    for n in range(0, wide, LANES):
+                at, step = (row * heads + head) * keys, heads * keys
+                read_steps(inputs.q, at, step, steps, keys, rows, Q)
+                read_steps(inputs.k, at, step, steps, keys, rows, K)
+                read_steps(inputs.a, at, step, steps, keys, rows, A)
+                read_steps(inputs.b, at, step, steps, keys, rows, B)
+                read_steps(decays, 0, wide, steps, wide, rows, DECAY)
+                for n in range(0, wide, LANES):
+                    for i in range(steps):
+                        clear(rows, n * CHUNK * 10 + i * STEP + GRAD_Q, n * CHUNK * 10 + (i + 1) * STEP)
                         if begins(inputs, row + i):
                             store(rows, n * CHUNK * 10 + i * STEP + A, zero)
-                        clear(rows, n * CHUNK * 10 + i * STEP + GRAD_Q, n * CHUNK * 10 + (i + 1) * STEP)
-                at = (row * heads + head) * values
-                read_columns(inputs.v, at, heads * values, steps, values, columns, FOUR, VALUE, tile)
-                read_columns(grad_y, at, heads * values, steps, values, columns, FOUR, OUT, tile)
-                read_columns(outputs.read, at, heads * values, steps, values, columns, FOUR, READ, tile)
-                read_checkpoint(outputs.checkpoints, (series * n_chunks + chunk) * heads + head, wide, V, states, tile)
-                for w in range(0, values, 4):
-                    four = columns + FLOAT * (w // 4) * FOUR
-                    grad_state = all_grads + FLOAT * (head * V + w) * wide
-                    write_row(grad_state, 0, 4 * wide, last, 0)
-                    run_again(wide, steps, rows, states + FLOAT * w * wide, four, kept)
-                    run_back(wide, steps, rows, four, kept, grad_state, into)
-                    for n in range(0, wide, LANES):
-                        for r in range(0, 4 * wide, wide):
-                            true = fma(load(last, r + n), load(missed, n), load(grad_state, r + n))
-                            store(grad_state, r + n, quench(true))
-                    for r in range(4):
-                        store(grad_v, (w + r) * CHUNK, sum_rows(into, r * CHUNK))
-                write_columns(grad_v, steps, values, grads.v, at, heads * values, tile)
                 for i in range(steps):
-                    at = (row + i) * heads + head
-                    write_apart(rows, i * STEP + GRAD_Q, apart, keys, grads.q, at * keys)
-                    write_apart(rows, i * STEP + GRAD_K, apart, keys, grads.k, at * keys)
-                    write_apart(rows, i * STEP + GRAD_B, apart, keys, grads.b, at * keys)
+                    at = ((row + i) * heads + head) * values
+                    read_row(inputs.v, at, values, v_rows, i * V)
+                    read_row(grad_y, at, values, y_rows, i * V)
+                    read_row(outputs.read, at, values, read_rows, i * V)
+                read_checkpoint(outputs.checkpoints, (series * n_chunks + chunk) * heads + head, wide, V, states, tile)
+                for w in range(0, values, 8):
+                    v, y, seen = v_rows + FLOAT * w, y_rows + FLOAT * w, read_rows + FLOAT * w
+                    s, g = states + FLOAT * w * wide, all_grads + FLOAT * (head * V + w) * wide
+                    into = grad_v + FLOAT * w
+                    # numbers held in registers while time goes, if there are few enough
+                    if wide == LANES:
+                        run_rows(1, steps, rows, v, seen, y, V, s, kept, held, missed, g, into, sums)
+                    elif wide == 2 * LANES:
+                        run_rows(2, steps, rows, v, seen, y, V, s, kept, held_too, missed, g, into, sums)
+                    else:
+                        n = wide // LANES
+                        run_rows(n, steps, rows, v, seen, y, V, s, kept, vectors_at(last), missed, g, into, sums)
+                for i in range(steps):
+                    write_row(grad_v, i * (V + LANES), values, grads.v, ((row + i) * heads + head) * values)
                     of_head = zero
                     for n in range(0, wide, LANES):
                         step = n * CHUNK * 10 + i * STEP
@@ -295,11 +320,15 @@ def backward(sizes, inputs, outputs, grad_y, grads, scratch, items_from, items_t
                         store(rows, step + GRAD_DECAY, into_log)
                         if begins(inputs, row + i):
                             store(rows, step + GRAD_A, zero)
-                    write_apart(rows, i * STEP + GRAD_A, apart, keys, grads.a, at * keys)
-                    if sizes.decays > 1:
-                        write_apart(rows, i * STEP + GRAD_DECAY, apart, keys, grads.log_decay, at * keys)
-                    elif sizes.decays == 1:
-                        write(grads.log_decay, at, total(of_head))
+                    if sizes.decays == 1:
+                        write(grads.log_decay, (row + i) * heads + head, total(of_head))
+                at, step = (row * heads + head) * keys, heads * keys
+                write_steps(rows, GRAD_Q, steps, keys, grads.q, at, step)
+                write_steps(rows, GRAD_K, steps, keys, grads.k, at, step)
+                write_steps(rows, GRAD_A, steps, keys, grads.a, at, step)
+                write_steps(rows, GRAD_B, steps, keys, grads.b, at, step)
+                if sizes.decays > 1:
+                    write_steps(rows, GRAD_DECAY, steps, keys, grads.log_decay, at, step)
         for head in range(heads_from, heads_to):
             for n in range(keys):
                 own = ((series * heads + head) * keys + n) * values

@@ -33,11 +33,18 @@ from ..simd import (
     where_positive,
     write,
 )
-from ..simd_math import add_to
-from ..simd_rows import prefetch_row
 from ..simd_turns import cosine_and_sine
-from . import cpu_arrays, state_tiles
-from .cpu_arrays import CHUNK, CONSTANTS, OF_CONSTANTS
+from . import channel_blocks, cpu_arrays, state_tiles
+from .channel_blocks import (
+    add_gradients,
+    begin_gradients,
+    begin_sums,
+    blocks_of,
+    prefetch_chunk,
+    steps_of,
+    write_sums,
+)
+from .cpu_arrays import CHUNK, CONSTANTS
 from .state_tiles import read_states, write_states
 
 __all__ = ["backward", "forward"]
@@ -45,7 +52,8 @@ __all__ = ["backward", "forward"]
 NEVER = -1e30  # exponent of a decay: nothing is kept
 
 compiled = partial(
-    compile_serial, helpers=(simd, simd_math, simd_rows, simd_tiles, simd_turns, cpu_arrays, state_tiles)
+    compile_serial,
+    helpers=(simd, simd_math, simd_rows, simd_tiles, simd_turns, channel_blocks, cpu_arrays, state_tiles),
 )
 
 
@@ -90,19 +98,15 @@ def forward(sizes, inputs, outputs, states, items_from, items_to):
     chunks = (sizes.length + CHUNK - 1) // CHUNK
     sums = stack(CHUNK)
     for item in range(items_from, items_to):
-        series, group = item // sizes.groups, item % sizes.groups
-        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        series, blocks_from, blocks_to = blocks_of(sizes, item)
         for block in range(blocks_from, blocks_to):
             read_states(sizes, inputs.state, series, block, states, block * n_state * 2 * LANES)
         for chunk in range(chunks):
-            first = series * sizes.length + chunk * CHUNK
-            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            first, steps = steps_of(sizes, series, chunk)
             if chunk + 2 < chunks:
-                prefetch_row(inputs.u, (first + CHUNK) * n_blocks * LANES, CHUNK * n_blocks * LANES)
+                prefetch_chunk(sizes, inputs.u, first + CHUNK)
             for block in range(blocks_from, blocks_to):
-                D = load(inputs.D, block * LANES)
-                for i in range(steps):
-                    store(sums, i, D * load(inputs.u, ((first + i) * n_blocks + block) * LANES))
+                begin_sums(sizes, inputs, first, steps, block, sums)
                 own = block * n_state * 2 * LANES
                 kept = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 for n in range(n_state):
@@ -130,8 +134,7 @@ def forward(sizes, inputs, outputs, states, items_from, items_to):
                         store(sums, i, y - C_b * fma(cos, z, sin * x))
                     store(states, own + n * 2 * LANES, quench(x))
                     store(states, own + (n * 2 + 1) * LANES, quench(z))
-                for i in range(steps):
-                    store(outputs.y, ((first + i) * n_blocks + block) * LANES, load(sums, i))
+                write_sums(sizes, sums, first, steps, block, outputs.y)
         for block in range(blocks_from, blocks_to):
             turn_states(sizes, inputs, series, block, states, float32(1.0))
             write_states(sizes, states, block * n_state * 2 * LANES, outputs.state, series, block)
@@ -146,28 +149,19 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, states, n_rows, share, i
     decays, less, into_u, into_gaps = stack(CHUNK), stack(CHUNK), stack(CHUNK), stack(CHUNK)
     zero = splat(float32(0.0))
     for item in range(items_from, items_to):
-        series, group = item // sizes.groups, item % sizes.groups
-        blocks_from, blocks_to = group * n_blocks // sizes.groups, (group + 1) * n_blocks // sizes.groups
+        series, blocks_from, blocks_to = blocks_of(sizes, item)
         for block in range(blocks_from, blocks_to):
             read_states(sizes, grads.state, series, block, states, block * n_state * 2 * LANES)
             turn_states(sizes, inputs, series, block, states, float32(-1.0))
         for chunk in range(chunks - 1, -1, -1):
-            first = series * sizes.length + chunk * CHUNK
-            steps = min(CHUNK, sizes.length - chunk * CHUNK)
+            first, steps = steps_of(sizes, series, chunk)
             if chunk > 0:
-                wide = n_blocks * LANES
-                prefetch_row(inputs.u, (first - CHUNK) * wide, CHUNK * wide)
-                prefetch_row(grad_y, (first - CHUNK) * wide, CHUNK * wide)
+                prefetch_chunk(sizes, inputs.u, first - CHUNK)
+                prefetch_chunk(sizes, grad_y, first - CHUNK)
             for i in range(steps):
                 store(into_gaps, i, zero)
             for block in range(blocks_from, blocks_to):
-                D, of_D = load(inputs.D, block * LANES), zero
-                for i in range(steps):
-                    at = ((first + i) * n_blocks + block) * LANES
-                    of_y = load(grad_y, at)
-                    store(into_u, i, D * of_y)
-                    of_D = fma(of_y, load(inputs.u, at), of_D)
-                add_to(grads.D, (share * n_blocks + block) * LANES, of_D)
+                begin_gradients(sizes, inputs, grad_y, grads, share, first, steps, block, into_u)
                 before = ((series * chunks + chunk) * n_blocks + block) * n_state * 2 * LANES
                 own = block * n_state * 2 * LANES
                 for n in range(n_state):
@@ -223,16 +217,9 @@ def backward(sizes, inputs, checkpoints, grad_y, grads, states, n_rows, share, i
                         x, z = whole_x + fma(x, factor, decay * new_x), whole_z + fma(z, factor, decay * new_z)
                     store(states, own + n * 2 * LANES, quench(x))
                     store(states, own + (n * 2 + 1) * LANES, quench(z))
-                    into = ((share * n_blocks + block) * n_state + n) * OF_CONSTANTS * LANES
-                    add_to(grads.constants, into, of_a)
-                    add_to(grads.constants, into + LANES, of_b)
-                    add_to(grads.constants, into + 2 * LANES, of_B_a)
-                    add_to(grads.constants, into + 3 * LANES, of_B_b)
-                    add_to(grads.constants, into + 4 * LANES, read_x)
-                    add_to(grads.constants, into + 5 * LANES, read_z)
-                for i in range(steps):
-                    store(grads.u, ((first + i) * n_blocks + block) * LANES, load(into_u, i))
+                    add_gradients(sizes, grads, share, block, n, of_a, of_b, of_B_a, of_B_b, read_x, read_z)
+                write_sums(sizes, into_u, first, steps, block, grads.u)
             for i in range(steps):
-                write(grads.gaps, group * n_rows + first + i, total(load(into_gaps, i)))
+                write(grads.gaps, item % sizes.groups * n_rows + first + i, total(load(into_gaps, i)))
         for block in range(blocks_from, blocks_to):
             write_states(sizes, states, block * n_state * 2 * LANES, grads.state, series, block)
