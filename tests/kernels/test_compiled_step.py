@@ -274,6 +274,7 @@ def test_it_is_as_current_as_its_parameters():
 
 REFUSED = {
     "streams are summed": (lambda x: [x - x.mean(0)], "streams"),
+    "streams are multiplied": (lambda x: [x @ (x.T @ x)], "sums over streams|no constants"),
     "streams change places": (lambda x: [x.flip(0)], "flip"),
     "streams are chosen": (lambda x: [x[:1].expand_as(x)], "streams"),
     "streams differ": (lambda x: [x + torch.arange(len(x)).unsqueeze(1)], "differ between streams"),

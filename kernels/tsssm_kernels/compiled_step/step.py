@@ -56,7 +56,10 @@ class CompiledStep:
         self._nanoseconds = sum(_nanoseconds(instruction) for instruction in instructions)
 
     def is_current(self) -> bool:
-        """Whether the parameters are still the ones, and hold the numbers, that it was compiled with."""
+        """Whether the parameters still hold the numbers that it was compiled with.
+
+        Of others that have been put in their place nothing is known here.
+        """
         return self._state_of_sources() == self._compiled_from
 
     def _state_of_sources(self) -> list[int]:
@@ -138,6 +141,10 @@ def compile_step(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Ten
     ------
     CannotCompileError
         If the function asks for something that compiled steps do not know, or the results differ.
+
+    Notes
+    -----
+    What the function decides in Python, by shapes or settings, is decided once and for all.
 
     Examples
     --------

@@ -122,6 +122,8 @@ class Translation:
 
     def small_products(self, to: View, left: View, right: View) -> None:
         """(..., m, k) times (..., k, n), stream by stream; at most two axes stand before them."""
+        if left.batch == len(left.sizes) - 1 or right.batch == len(right.sizes) - 2:
+            raise CannotCompileError("a product that sums over streams")
         before = (1,) * (4 - len(to.sizes))
         sizes = (*before, *to.sizes)
         zero = (0,) * len(before)
@@ -146,6 +148,8 @@ class Translation:
         if bias is not None:
             added[:columns] = bias
         to, source = self.result(result, [rows]), self.layout.view(rows)
+        if source.batch != 0:
+            raise CannotCompileError("a product that sums over streams")
         if source.sizes[1] != 1 and source.strides[1] != 1:
             copy = self.room(source, source.sizes)
             self.elements_to(opcodes.COPY, copy, source)
