@@ -21,6 +21,7 @@ __all__ = [
     "pack",
     "pack_rows",
     "pack_states",
+    "unpack",
     "unpack_rows",
     "unpack_states",
 ]
@@ -34,6 +35,11 @@ def pack(tensor: Tensor) -> Tensor:
     """Fill up the channels, the last axis, to whole blocks of sixteen."""
     missing = -tensor.shape[-1] % LANES
     return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
+
+
+def unpack(packed: Tensor, channels: int) -> Tensor:
+    """The real channels of the last axis."""
+    return packed[..., :channels].contiguous()
 
 
 def pack_rows(rows: Tensor) -> Tensor:
@@ -59,8 +65,10 @@ def pack_states(states: Tensor) -> Tensor:
     return pack_rows(pad(states, (0, 1)) if states.shape[-1] % 2 else states)
 
 
-def own_states(states: Tensor) -> Tensor:
-    """`pack_states` in memory of its own, to be written to."""
+def own_states(states: Tensor | None, sizes: Sizes, like: Tensor) -> Tensor:
+    """`pack_states` in memory of its own, to be written to; zeros for None."""
+    if states is None:
+        return like.new_zeros(sizes.series, sizes.blocks, sizes.state, LANES)
     packed = pack_states(states)
     return packed.clone() if packed.data_ptr() == states.data_ptr() else packed
 
