@@ -121,6 +121,7 @@ _attend = differentiable(
         "resets": "Tensor?",
     },
     4,
+    2,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

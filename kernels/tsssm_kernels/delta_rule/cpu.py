@@ -96,6 +96,7 @@ _run = differentiable(
         "resets": "Tensor?",
     },
     2,
+    2,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

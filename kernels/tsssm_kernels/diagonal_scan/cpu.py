@@ -128,6 +128,7 @@ _scan = differentiable(
         "resets": "Tensor?",
     },
     2,
+    1,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

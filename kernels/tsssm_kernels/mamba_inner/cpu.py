@@ -224,6 +224,7 @@ _inner = differentiable(
     "mamba_inner",
     {name: "Tensor" if name in _REQUIRED else "Tensor?" for name in _TENSORS},
     3,
+    1,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

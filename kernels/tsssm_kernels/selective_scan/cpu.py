@@ -152,6 +152,7 @@ _scan = differentiable(
     "selective_scan",
     {name: "Tensor" if name in _REQUIRED else "Tensor?" for name in _TENSORS} | {"delta_softplus": "bool"},
     2,
+    1,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

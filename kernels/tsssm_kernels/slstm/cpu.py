@@ -127,6 +127,7 @@ _slstm = differentiable(
         "resets": "Tensor?",
     },
     4,
+    2,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

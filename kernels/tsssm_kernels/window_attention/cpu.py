@@ -145,6 +145,7 @@ _attend = differentiable(
         "scale": "float",
     },
     2,
+    3,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,
