@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..addresses import addresses
-from ..thread_pool import count_shares, run_shares
+from ..thread_pool import count_shares, run_ranges
 from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes
 
 __all__ = [
@@ -93,14 +93,12 @@ def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, checkpoints: Ten
     batch, items = len(state), len(state) * sizes.groups
     y = state.new_empty(batch * sizes.length, sizes.blocks * LANES)
     shares = count_shares(FORWARD * y.numel() * sizes.state, items)
-    scratch = state.new_empty(shares, _scratch_size(sizes, backward=False))
     at, arrays = addresses(inputs), addresses((state, y, checkpoints))
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        scan_forward(sizes, at, *arrays, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        scan_forward(sizes, at, *arrays, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _scratch_size(sizes, backward=False))
     return y
 
 
@@ -133,15 +131,11 @@ def launch_backward(
         "state": grad_state,
     } | grads
     at, into = addresses(inputs), addresses(Gradients(**made))
-    scratch = new(shares, _scratch_size(sizes, backward=True))
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        scan_backward(
-            sizes, at, grad_y.data_ptr(), checkpoints.data_ptr(), into, scratch[share].data_ptr(), share, *bounds
-        )
+    def work(share: int, scratch: int, *bounds: int) -> None:
+        scan_backward(sizes, at, grad_y.data_ptr(), checkpoints.data_ptr(), into, scratch, share, *bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _scratch_size(sizes, backward=True))
     for name in ("up", "bias", "A", "D", "B", "C", "low", "gaps"):
         made[name] = made[name][0] if len(made[name]) == 1 else made[name].sum(0)
     return made
