@@ -59,6 +59,7 @@ def differentiable(
     name: str,
     arguments: Mapping[str, str],
     results: int,
+    kept: int,
     *,
     forward: Forward,
     backward: Callable[..., Sequence[Tensor | None]],
@@ -74,6 +75,8 @@ def differentiable(
         Type of each argument as torch writes it: "Tensor", "Tensor?", "bool", "int", "float".
     results : int
         How many tensors the operator gives.
+    kept : int
+        How many more it keeps for the backward pass.
     forward : Callable
         ``forward(*arguments, keep)`` gives the results and, after them, what the backward pass needs: with `keep`
         False those may be empty.
@@ -92,7 +95,7 @@ def differentiable(
     Examples
     --------
     >>> squared = differentiable(
-    ...     "squared", {"x": "Tensor"}, 1,
+    ...     "squared", {"x": "Tensor"}, 1, 0,
     ...     forward=lambda x, keep: (x * x,),
     ...     backward=lambda gradients, kept, x: (2 * x * gradients[0],),
     ...     shapes=lambda x, keep: (x.shape,),
@@ -104,7 +107,10 @@ def differentiable(
     listed = ", ".join(f"{kind} {argument}" for argument, kind in arguments.items())
     tensors = [i for i, kind in enumerate(arguments.values()) if kind.startswith("Tensor")]
 
-    run = registered(name, f"({listed}, bool keep) -> Tensor[]")(lambda *args: list(forward(*args)))
+    # one by one: autograd takes .2 ms to pack and unpack a list of tensors
+    run = registered(name, f"({listed}, bool keep) -> ({', '.join(['Tensor'] * (results + kept))})")(
+        lambda *args: _as_returned(forward(*args))
+    )
 
     def _backward(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
         # something is kept, but the call was without `keep`, and is differentiated all the same
@@ -119,9 +125,9 @@ def differentiable(
     )
 
     @torch.library.register_fake(run)
-    def _(*args: Any) -> list[Tensor]:
+    def _(*args: Any) -> Tensor | tuple[Tensor, ...]:
         first = args[tensors[0]]
-        return [first.new_empty(shape) for shape in shapes(*args)]
+        return _as_returned([first.new_empty(shape) for shape in shapes(*args)])
 
     @torch.library.register_fake(run_backward)
     def _(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
@@ -129,22 +135,21 @@ def differentiable(
         shapes = [x.shape if x is not None and x.is_floating_point() else (0,) for x in given]
         return [given[0].new_empty(shape) for shape in shapes]
 
-    def keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    def keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor | tuple[Tensor, ...]) -> None:
         *args, _ = inputs
         ctx.set_materialize_grads(False)
-        kept = output[results:]
-        ctx.mark_non_differentiable(*kept)
+        states = output[results:] if isinstance(output, tuple) else ()
+        ctx.mark_non_differentiable(*states)
         ctx.others = [None if i in tensors else arg for i, arg in enumerate(args)]
-        ctx.count = len(kept)
-        ctx.save_for_backward(*kept, *(args[i] for i in tensors))
+        ctx.save_for_backward(*states, *(args[i] for i in tensors))
 
-    def differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    def differentiate(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         saved = ctx.saved_tensors
-        kept, given = list(saved[: ctx.count]), saved[ctx.count :]
+        states, given = list(saved[:kept]), saved[kept:]
         args = list(ctx.others)
         for i, tensor in zip(tensors, given):
             args[i] = tensor
-        made = run_backward(list(gradients[:results]), kept, *args)
+        made = run_backward(list(gradients[:results]), states, *args)
         into: list[Any] = [None] * (len(args) + 1)
         for i, tensor, gradient in zip(tensors, given, made):
             if tensor is not None and tensor.is_floating_point():
@@ -162,6 +167,12 @@ def differentiable(
                 "reverse mode. For more, pass backend='reference'."
             )
         keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-        return tuple(run(*args, keep)[:results])
+        made = run(*args, keep)
+        return made[:results] if isinstance(made, tuple) else (made,)
 
     return call
+
+
+def _as_returned(tensors: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
+    """As an operator returns so many tensors: one is not in a tuple."""
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)

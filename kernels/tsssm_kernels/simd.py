@@ -19,6 +19,7 @@ from numba.extending import intrinsic, models, register_jitable, register_model
 
 __all__ = [
     "LANES",
+    "called",
     "exp2",
     "exp2_less_one",
     "fma",
@@ -46,6 +47,8 @@ LANES = 16
 # for functions that kernels call: left to itself the compiler calls the larger ones, and a call that hands over arrays
 # counts their references and sends vectors through memory
 inlined = register_jitable(forceinline=True)
+# for large ones that take and give single numbers: inlined wherever they are called they would take long to compile
+called = register_jitable
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from numba import float32
 
 from .chunks import CHUNK
-from .simd import LANES, inlined, load, read, splat, store, write
+from .simd import LANES, called, load, read, splat, store, write
 from .simd_tiles import transpose
 
 __all__ = ["read_checkpoint", "read_columns", "write_columns"]
 
 
-@inlined
+@called
 def read_columns(source, at, step, steps, count, columns, four, which, tile):
     """Values of a chunk, `count` a step, as vectors of time steps.
 
@@ -31,7 +31,7 @@ def read_columns(source, at, step, steps, count, columns, four, which, tile):
             store(columns, (w + n) // 4 * four + which + (w + n) % 4 * CHUNK, load(tile, n))
 
 
-@inlined
+@called
 def write_columns(columns, steps, count, target, at, step, tile):
     """Write back vectors of time steps, one for each value."""
     for w in range(0, count, LANES):
@@ -46,7 +46,7 @@ def write_columns(columns, steps, count, target, at, step, tile):
                     write(target, at + i * step + w + n, read(tile, i * LANES + n))
 
 
-@inlined
+@called
 def read_checkpoint(source, kept, wide, V, states, tile):
     """A checkpoint of the state, turned: a row of keys for each value."""
     for n in range(0, wide, LANES):

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import torch
 
-__all__ = ["count_groups", "count_shares", "run_shares"]
+__all__ = ["count_groups", "count_shares", "run_ranges", "run_shares"]
 
 SMALL = 200_000  # nanoseconds of work: below, starting another thread costs more than it brings
 
@@ -89,3 +89,29 @@ def run_shares(work: Callable[[int], None], n_shares: int) -> None:
         wait(others)  # whatever happened here, they still write to our memory
     for other in others:
         other.result()
+
+
+def run_ranges(work: Callable[[int, int, int, int], None], items: int, n_shares: int, room: int) -> None:
+    """Call ``work(share, scratch, first, last)`` for each share of `items`, with a kernel's memory of its own.
+
+    Parameters
+    ----------
+    work : Callable
+        As in `run_shares`; `scratch` is the address of `room` float32 numbers, whatever they are, and the share's items
+        are `first` to `last`.
+    items : int
+    n_shares : int
+        At most `items`.
+    room : int
+
+    Examples
+    --------
+    >>> run_ranges(lambda share, scratch, first, last: print(share, first, last), items=5, n_shares=1, room=16)
+    0 0 5
+    """
+    scratch = torch.empty(n_shares, room, dtype=torch.float32)
+
+    def of_share(share: int) -> None:
+        work(share, scratch[share].data_ptr(), share * items // n_shares, (share + 1) * items // n_shares)
+
+    run_shares(of_share, n_shares)

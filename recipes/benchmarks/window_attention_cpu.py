@@ -31,7 +31,7 @@ FORMS = ("cpu", "chunked")
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    times, kept = {}, {}
+    times = {}
     for head in HEADS:
         for length in LENGTHS:
             contenders = {"scaled_dot_product_attention": whole_past(length, head)}
@@ -41,10 +41,9 @@ def main() -> None:
             contenders["cpu, window 30, turning"] = ours(length, head, 30, "cpu", 1000.0)
             name = f"heads of {head}, length {length}"
             times[name] = time_in_turns(contenders, ROUNDS)
-            kept[name] = {name: kept_bytes(run) for name, run in contenders.items()}
-            print(name, times[name], kept[name])
+            print(name, times[name])
     figures = {"seed": SEED, "rounds": ROUNDS, "steps": STEPS, "width": WIDTH}
-    write_report("window_attention_cpu", {**figures, "forward_and_backward": times, "bytes_kept_per_element": kept})
+    write_report("window_attention_cpu", {**figures, "forward_and_backward": times})
 
 
 def ours(length: int, head: int, window: int, form: str, rotary_base: float | None) -> Callable[[], object]:
@@ -67,20 +66,6 @@ def whole_past(length: int, head: int) -> Callable[[], object]:
         torch.autograd.grad(y, inputs, inputs[0].detach())
 
     return run
-
-
-def kept_bytes(run: Callable[[], object]) -> float:
-    """What the forward pass keeps besides leaves, in bytes for each element of the queries."""
-    storages = {}
-
-    def pack(x: torch.Tensor) -> torch.Tensor:
-        if not (x.is_leaf and x.requires_grad):
-            storages[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
-        return x
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        run()
-    return round(sum(storages.values()) / (STEPS * WIDTH), 2)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """The fused inside of a Mamba block against the operators it is made of in float64."""
 
-import importlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from tsssm_kernels import mamba_inner, mamba_inner_step
-
-cpu = importlib.import_module("tsssm_kernels.mamba_inner.cpu")
 
 
 def make_inputs(batch=2, length=20, channels=32, rank=2, state=16, taps=4, dtype=torch.float32):
@@ -215,7 +213,21 @@ def test_opcheck(full, keep):
     tensors = [value.requires_grad_() for value in inputs.values()]
     resets = torch.arange(9).expand(2, 9) == 4
     rest = (tensors[10], resets) if full else (None, None)
-    torch.library.opcheck(cpu._forward, (*tensors[:10], *rest, keep))
+    torch.library.opcheck(torch.ops.tsssm.mamba_inner.default, (*tensors[:10], *rest, keep))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's own, of forward mode
+def test_derivatives_that_it_does_not_know_are_refused():
+    inputs = make_inputs(length=5, channels=16)
+    inputs["xz"].requires_grad_()
+    (gradient,) = torch.autograd.grad(mamba_inner(**inputs)[0].square().sum(), inputs["xz"], create_graph=True)
+    with pytest.raises(RuntimeError, match=r"tsssm.mamba_inner_backward.* backend='reference'"):
+        gradient.sum().backward()
+    with forward_ad.dual_level():
+        inputs = make_inputs(length=5, channels=16)
+        inputs["D"] = forward_ad.make_dual(inputs["D"], inputs["D"])
+        with pytest.raises(RuntimeError, match="mamba_inner has no forward-mode derivative on the CPU"):
+            mamba_inner(**inputs)
 
 
 def test_exports_with_a_dynamic_batch():

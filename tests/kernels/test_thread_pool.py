@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from tsssm_kernels.thread_pool import count_shares, run_shares
+from tsssm_kernels.thread_pool import count_shares, run_ranges, run_shares
 
 
 @pytest.fixture
@@ -95,3 +95,15 @@ def test_a_forked_child_has_threads_of_its_own():
     command = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n{FORK}"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "both\n"), done.stderr
+
+
+def test_ranges_are_all_items_each_with_memory_of_its_own():
+    found = {}
+
+    def work(share, scratch, first, last):
+        found[share] = (scratch, first, last)
+
+    run_ranges(work, items=7, n_shares=3, room=16)
+    assert [bounds for _, *bounds in (found[share] for share in range(3))] == [[0, 2], [2, 4], [4, 7]]
+    first = found[0][0]
+    assert [scratch - first for scratch, _, _ in (found[share] for share in range(3))] == [0, 64, 128]

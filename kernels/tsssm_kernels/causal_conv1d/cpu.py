@@ -75,6 +75,7 @@ _convolve = differentiable(
     "causal_conv1d",
     {"x": "Tensor", "weight": "Tensor", "bias": "Tensor?", "state": "Tensor?", "resets": "Tensor?", "silu": "bool"},
     2,
+    0,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

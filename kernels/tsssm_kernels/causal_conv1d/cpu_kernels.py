@@ -12,11 +12,10 @@ from __future__ import annotations
 from functools import partial
 
 from numba import float32
-from numba.extending import register_jitable as called  # not inlined: much compiled code would be there many times
 
 from .. import simd, simd_math
 from ..compiling import compile_serial
-from ..simd import LANES, fma, inlined, load, read, splat, stack, store
+from ..simd import LANES, called, fma, inlined, load, read, splat, stack, store
 from ..simd_math import add_to, sigmoid, silu_slope
 
 __all__ = ["convolution_backward", "convolution_forward"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..addresses import addresses
-from ..thread_pool import count_shares, run_shares
+from ..thread_pool import count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Sizes
 
 __all__ = ["launch_backward", "launch_forward"]
@@ -22,14 +22,12 @@ def launch_forward(sizes: Sizes, inputs: Inputs, y: Tensor) -> Tensor:
     width, items = sizes.blocks * LANES, sizes.series * sizes.groups
     last = inputs.x.new_empty(sizes.series, sizes.taps - 1, width)
     shares = count_shares((FORWARD + FORWARD_TAP * sizes.taps) * y.numel(), items)
-    edges = y.new_empty(shares, 2 * (sizes.taps - 1) * width)
     at, into = addresses(inputs), addresses((y, last))
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        convolution_forward(sizes, at, *into, edges[share].data_ptr(), *bounds)
+    def work(_: int, *edge_and_bounds: int) -> None:
+        convolution_forward(sizes, at, *into, *edge_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, 2 * (sizes.taps - 1) * width)
     return last
 
 
@@ -50,12 +48,10 @@ def launch_backward(
         weight=grad_y.new_zeros(shares, sizes.taps, width),
         bias=grad_y.new_zeros(shares, width),
     )
-    edges = grad_y.new_empty(shares, 4 * (sizes.taps - 1) * width)
     at, into = addresses(inputs), addresses(grads)
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        convolution_backward(sizes, at, into, edges[share].data_ptr(), share, *bounds)
+    def work(share: int, edge: int, *bounds: int) -> None:
+        convolution_backward(sizes, at, into, edge, share, *bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, 4 * (sizes.taps - 1) * width)
     return grads.state, grads.weight.sum(0), grads.bias.sum(0)

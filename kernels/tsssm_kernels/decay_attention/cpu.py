@@ -8,7 +8,7 @@ from torch import Tensor
 from ..addresses import addresses
 from ..chunks import CHUNK, up
 from ..registered import differentiable
-from ..thread_pool import count_groups, count_shares, run_shares
+from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
 __all__ = ["attend_cpu"]
@@ -57,14 +57,14 @@ def _forward(q, k, v, log_decay, state, sums, resets, keep) -> list[Tensor]:
     outputs = Outputs(*made)
     items, heads, keys, values = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values)
     shares = count_shares(FORWARD * len(q) * sizes.length * heads * keys * values, items)
-    scratch = q.new_empty(shares, (3 * CHUNK + 1 + heads) * keys + 2 * CHUNK * values + heads * keys * values)
+    room = (3 * CHUNK + 1 + heads) * keys + 2 * CHUNK * values + heads * keys * values
     at, into = addresses(inputs), addresses(outputs)
     into = into._replace(checkpoints=into.checkpoints if keep else 0)
 
-    def work(share: int) -> None:
-        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        forward(sizes, at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return made
 
 
@@ -89,15 +89,14 @@ def _backward(gradients, kept, q, k, v, log_decay, state, sums, resets) -> list[
     incoming = (grad_y.contiguous(), None if grad_weights is None else grad_weights.contiguous())
     items, heads, keys, rows = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values + sizes.sums)
     shares = count_shares(BACKWARD * len(q) * sizes.length * heads * keys * rows, items)
-    scratch = q.new_empty(shares, (7 * CHUNK + 1) * keys + 3 * CHUNK * rows + (1 + heads) * keys * rows)
+    room = (7 * CHUNK + 1) * keys + 3 * CHUNK * rows + (1 + heads) * keys * rows
     at, from_outputs, into = addresses(inputs), addresses(Outputs(None, None, None, None, *kept)), addresses(grads)
     gradients_at = addresses(incoming)
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        backward(sizes, at, from_outputs, *gradients_at, into, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        backward(sizes, at, from_outputs, *gradients_at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return [
         grads.q,
         grads.k,
@@ -121,6 +120,7 @@ _attend = differentiable(
         "resets": "Tensor?",
     },
     4,
+    2,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..addresses import addresses
 from ..chunks import CHUNK, up
 from ..registered import differentiable
-from ..thread_pool import count_groups, count_shares, run_shares
+from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
 __all__ = ["delta_rule_cpu"]
@@ -42,14 +42,13 @@ def _forward(q, k, v, a, b, log_decay, state, resets, keep) -> list[Tensor]:
     made[1].copy_(state)
     items, heads, keys, values = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values)
     shares = count_shares(FORWARD * len(q) * sizes.length * heads * keys * values, items)
-    rows = (5 * CHUNK + 2) * keys + (3 * CHUNK + 1) * values
-    scratch = q.new_empty(shares, rows + (1 + heads) * keys * values)
+    room = (5 * CHUNK + 2) * keys + (3 * CHUNK + 1) * values + (1 + heads) * keys * values
     at, into = addresses(inputs), addresses(Outputs(*made[:2], *(made[2:] if keep else (None, None))))
 
-    def work(share: int) -> None:
-        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        forward(sizes, at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return made
 
 
@@ -72,14 +71,13 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
     items, heads, keys, values = len(q) * sizes.groups, sizes.heads, up(sizes.keys), up(sizes.values)
     shares = count_shares(BACKWARD * len(q) * sizes.length * heads * keys * values, items)
     rows = (19 * CHUNK + 9) * keys + 4 * CHUNK * values + (CHUNK + 1) * CHUNK
-    scratch = q.new_empty(shares, rows + (1 + heads) * keys * values)
+    room = rows + (1 + heads) * keys * values
     at, outputs, into = addresses(inputs), addresses(Outputs(None, None, *kept)), addresses(grads)
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        backward(sizes, at, outputs, grad_y.data_ptr(), into, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        backward(sizes, at, outputs, grad_y.data_ptr(), into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return [*grads, None]
 
 
@@ -95,6 +93,7 @@ _run = differentiable(
         "state": "Tensor",
         "resets": "Tensor?",
     },
+    2,
     2,
     forward=_forward,
     backward=_backward,

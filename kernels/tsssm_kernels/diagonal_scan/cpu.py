@@ -8,7 +8,7 @@ from torch import Tensor
 from ..addresses import addresses
 from ..registered import differentiable
 from ..selective_scan.cpu_launch import pack
-from ..thread_pool import count_groups, count_shares, run_shares
+from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import CHUNK, OF_CONSTANTS, Gradients, Inputs, Outputs, Sizes
 from .cpu_layout import constants_of_gaps, constants_of_steps, even, times_of_steps, unpack_constants
 
@@ -36,9 +36,9 @@ def _lay_out(u, log_A, B, C, D, gaps, state, resets) -> tuple[Sizes, Inputs]:
     return sizes, inputs
 
 
-def _scratch(sizes: Sizes, u: Tensor, shares: int) -> Tensor:
-    """Room for the states of one series, for each share of the work."""
-    return u.new_empty(shares, sizes.blocks * sizes.state * 2 * LANES)
+def _room(sizes: Sizes) -> int:
+    """For the states of one series."""
+    return sizes.blocks * sizes.state * 2 * LANES
 
 
 def _shares(sizes: Sizes, inputs: Inputs, nanoseconds: float, items: int) -> int:
@@ -63,12 +63,11 @@ def _forward(u, log_A, B, C, D, gaps, state, resets, keep) -> list[Tensor]:
     at, into = addresses(inputs), addresses(Outputs(y, after, checkpoints if keep else None))
     items = len(u) * sizes.groups
     shares = _shares(sizes, inputs, FORWARD, items)
-    scratch = _scratch(sizes, u, shares)
 
-    def work(share: int) -> None:
-        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
+    def work(_: int, *states_and_bounds: int) -> None:
+        forward(sizes, at, into, *states_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _room(sizes))
     return [y[..., : u.shape[2]].contiguous(), after, checkpoints]
 
 
@@ -90,16 +89,14 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
     )
     at, into = addresses(inputs), addresses(grads)
     checkpoints, grad_y_at = addresses((kept[0], grad_y))
-    scratch = _scratch(sizes, u, shares)
 
-    def work(share: int) -> None:
-        states, bounds = scratch[share].data_ptr(), (share * items // shares, (share + 1) * items // shares)
+    def work(share: int, states: int, *bounds: int) -> None:
         if gaps is None:
             cpu_kernels.backward(sizes, at, checkpoints, grad_y_at, into, states, share, *bounds)
         else:
             gap_kernels.backward(sizes, at, checkpoints, grad_y_at, into, states, gaps.numel(), share, *bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _room(sizes))
     of_A, of_B, read = unpack_constants(grads.constants.sum(0), channels, numbers).unbind(-1)
     if gaps is None:  # of the transition, not yet of its logarithm
         of_A = of_A * torch.view_as_complex(log_A).exp().conj()
@@ -128,6 +125,7 @@ _scan = differentiable(
         "resets": "Tensor?",
     },
     2,
+    1,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

@@ -111,6 +111,7 @@ _convolve = differentiable(
     "long_convolution",
     {"u": "Tensor", "kernel": "Tensor", "state": "Tensor?"},
     1,
+    0,
     forward=_forward,
     backward=_backward,
     shapes=lambda u, kernel, state, keep: [u.shape],

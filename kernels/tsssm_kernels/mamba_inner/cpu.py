@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from ..causal_conv1d import cpu_arrays as convolution_arrays
 from ..causal_conv1d.cpu_launch import launch_backward as differentiate_convolution
 from ..causal_conv1d.cpu_launch import launch_forward as convolve
-from ..registered import registered, without_derivative
+from ..registered import differentiable
 from ..selective_scan.cpu_arrays import Inputs, Sizes
 from ..selective_scan.cpu_launch import (
     LANES,
@@ -24,6 +23,7 @@ from ..selective_scan.cpu_launch import (
     pack,
     pack_rows,
     pack_states,
+    unpack,
     unpack_rows,
     unpack_states,
 )
@@ -31,10 +31,21 @@ from ..thread_pool import count_groups
 
 __all__ = ["mamba_inner_cpu"]
 
-_ARGUMENTS = (
-    "Tensor xz, Tensor conv_weight, Tensor conv_bias, Tensor x_weight, Tensor delta_weight, Tensor delta_bias, "
-    "Tensor A, Tensor D, Tensor? tail, Tensor? initial_state, Tensor? time_gaps, Tensor? resets"
+_TENSORS = (
+    "xz",
+    "conv_weight",
+    "conv_bias",
+    "x_weight",
+    "delta_weight",
+    "delta_bias",
+    "A",
+    "D",
+    "tail",
+    "initial_state",
+    "time_gaps",
+    "resets",
 )
+_REQUIRED = _TENSORS[:8]
 
 
 def mamba_inner_cpu(
@@ -54,9 +65,8 @@ def mamba_inner_cpu(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run the compiled form; arguments as in `mamba_inner`, all float32 and on the CPU."""
     projections = x_projection_weight, delta_projection_weight, delta_projection_bias
-    tensors = (xz, conv_weight, conv_bias, *projections, A, D, tail, initial_state, time_gaps)
-    keep = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
-    return _forward(*tensors, resets, keep)[:3]
+    y, last, state = _inner(xz, conv_weight, conv_bias, *projections, A, D, tail, initial_state, time_gaps, resets)
+    return y, last, state
 
 
 class _Call:
@@ -71,7 +81,7 @@ class _Call:
         self.width = self.blocks * LANES
         self.xz = pack(xz.unflatten(-1, (2, self.channels))).view(-1, 2 * self.width)
         self.conv_weight, self.conv_bias = pack(conv_weight), pack(conv_bias)
-        self.tail = xz.new_zeros(self.batch, self.taps - 1, self.width) if tail is None else pack(tail)
+        self.tail = None if tail is None else pack(tail)
         self.x_weight, self.up, self.bias = pack(x_weight), pack_rows(delta_weight), pack(delta_bias)
         self.A, self.D = pack_states(A) * LOG2_E, pack(D)
         self.gaps = None if gaps is None else gaps.contiguous()
@@ -129,12 +139,6 @@ class _Call:
         inputs = convolution_arrays.Inputs(self.xz, self.tail, self.conv_weight, self.conv_bias, self.resets)
         return sizes, inputs
 
-    def state(self, given: Tensor | None) -> Tensor:
-        """States, or their gradients, packed in memory of their own; zeros for None."""
-        if given is None:
-            return self.xz.new_zeros(self.batch, self.blocks, even(self.n_state), LANES)
-        return own_states(given)
-
     def kept_sizes(self) -> tuple[int, int, int]:
         """Numbers in the three parts of what is kept for the backward pass."""
         return _kept_sizes(self.batch, self.length, self.blocks, self.n_state, self.rank + 2 * self.n_state)
@@ -144,18 +148,19 @@ class _Call:
         x, checkpoints, low_B_C = kept.split(self.kept_sizes())
         return x.view(-1, self.width), checkpoints, low_B_C.view(len(self.xz), -1)
 
-    def cut(self, wide: Tensor) -> Tensor:
-        """The real channels of (..., width)."""
-        return wide[..., : self.channels].contiguous()
-
 
 def _kept_sizes(batch: int, length: int, blocks: int, n_state: int, wide: int) -> tuple[int, int, int]:
     rows = batch * length
     return rows * blocks * LANES, math.prod(checkpoint_shape(batch, length, blocks, n_state)), rows * wide
 
 
-@registered("mamba_inner", f"({_ARGUMENTS}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)")
-def _forward(*arguments) -> tuple[Tensor, ...]:
+def _shapes(xz, conv_weight, conv_bias, x_weight, delta_weight, delta_bias, A, *others) -> list[tuple[int, ...]]:
+    (batch, length, _), (channels, n_state), taps = xz.shape, A.shape, conv_weight.shape[0]
+    kept = sum(_kept_sizes(batch, length, -(-channels // LANES), n_state, x_weight.shape[0])) if others[-1] else 0
+    return [(batch, length, channels), (batch, taps - 1, channels), (batch, channels, n_state), (kept,)]
+
+
+def _forward(*arguments) -> list[Tensor]:
     """Output, tail and state; with `keep` what the backward pass needs, in one piece.
 
     In one, because the larger the pieces a process frees, the more of them glibc keeps for the next call.
@@ -172,38 +177,23 @@ def _forward(*arguments) -> tuple[Tensor, ...]:
     last = convolve(*call.convolution(), x)
     with torch.autocast("cpu", enabled=False):  # it would run the product in half precision
         torch.mm(x, call.x_weight.t(), out=low_B_C)
-    state = call.state(tensors[9])
-    y = launch_forward(*call.scan(x, low_B_C), state, checkpoints)
-    y = call.cut(y).view(call.batch, call.length, -1)
-    return y, call.cut(last), unpack_states(state, call.channels, call.n_state), kept
+    sizes, inputs = call.scan(x, low_B_C)
+    state = own_states(tensors[9], sizes, x)
+    y = unpack(launch_forward(sizes, inputs, state, checkpoints), call.channels)
+    y = y.view(call.batch, call.length, -1)
+    return [y, unpack(last, call.channels), unpack_states(state, call.channels, call.n_state), kept]
 
 
-@torch.library.register_fake(_forward)
-def _(*arguments) -> tuple[Tensor, ...]:
-    xz, conv_weight, _, x_weight, _, _, A, *_, keep = arguments
-    (batch, length, _), (channels, n_state), taps = xz.shape, A.shape, conv_weight.shape[0]
-    kept = sum(_kept_sizes(batch, length, -(-channels // LANES), n_state, x_weight.shape[0])) if keep else 0
-    new = xz.new_empty
-    return new(batch, length, channels), new(batch, taps - 1, channels), new(batch, channels, n_state), new(kept)
-
-
-@registered(
-    "mamba_inner_backward",
-    f"(Tensor? grad_y, Tensor? grad_tail, Tensor? grad_state, Tensor kept, {_ARGUMENTS}) -> "
-    f"({', '.join(['Tensor'] * 11)})",
-)
-def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
-    """Gradients of the floating-point tensors in the order of the arguments; empty ones for those not given."""
-    if kept.numel() == 0:  # called without `keep`, and differentiated all the same
-        kept = _forward(*tensors, True)[3]
+def _backward(gradients, kept, *tensors) -> list[Tensor | None]:
+    grad_y, grad_last, grad_state = gradients
     call, xz = _Call(*tensors), tensors[0]
-    x, checkpoints, low_B_C = call.parts(kept)
+    x, checkpoints, low_B_C = call.parts(kept[0])
     if grad_y is None:
         incoming = xz.new_zeros(len(call.xz), call.width)
     else:
         incoming = pack(grad_y).view(-1, call.width)
-    state = call.state(grad_state)
     sizes, inputs = call.scan(x, low_B_C)
+    state = own_states(grad_state, sizes, x)
     grad_xz = torch.empty_like(call.xz)
     projected = x.new_empty(sizes.groups, *low_B_C.shape)  # one memory for the gradients of low, B and C
     given = {"low": projected, "B": projected, "C": projected, "u": grad_xz, "z": grad_xz}
@@ -213,37 +203,29 @@ def _backward(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ..
         grad_x_weight = torch.mm(grads["low"].t(), x)
     last = None if grad_last is None else pack(grad_last)
     tail, weight, bias = differentiate_convolution(*call.convolution(), grad_xz, last, grad_xz)
-    return (
-        call.cut(grad_xz.view(call.batch, call.length, 2, -1)).flatten(-2),
-        call.cut(weight),
-        call.cut(bias),
-        call.cut(grad_x_weight),
-        unpack_rows(grads["up"], call.channels),
-        call.cut(grads["bias"]),
-        unpack_states(grads["A"], call.channels, call.n_state),
-        call.cut(grads["D"]),
-        xz.new_empty(0) if tensors[8] is None else call.cut(tail),
-        xz.new_empty(0) if tensors[9] is None else unpack_states(state, call.channels, call.n_state),
-        xz.new_empty(0) if tensors[10] is None else grads["gaps"].view(tensors[10].shape),
-    )
+    channels, n_state = call.channels, call.n_state
+    return [
+        unpack(grad_xz.view(call.batch, call.length, 2, -1), channels).flatten(-2),
+        unpack(weight, channels),
+        unpack(bias, channels),
+        unpack(grad_x_weight, channels),
+        unpack_rows(grads["up"], channels),
+        unpack(grads["bias"], channels),
+        unpack_states(grads["A"], channels, n_state),
+        unpack(grads["D"], channels),
+        None if tensors[8] is None else unpack(tail, channels),
+        None if tensors[9] is None else unpack_states(state, channels, n_state),
+        None if tensors[10] is None else grads["gaps"].view(tensors[10].shape),
+        None,
+    ]
 
 
-@torch.library.register_fake(_backward)
-def _(grad_y, grad_last, grad_state, kept, *tensors) -> tuple[Tensor, ...]:
-    return tuple(kept.new_empty(0 if tensor is None else tensor.shape) for tensor in tensors[:-1])
-
-
-def _keep_for_backward(ctx: Any, inputs: tuple, output: tuple) -> None:
-    ctx.set_materialize_grads(False)
-    ctx.mark_non_differentiable(*output[3:])
-    ctx.save_for_backward(*output[3:], *inputs[:-1])
-
-
-def _differentiate(ctx: Any, grad_y: Any, grad_tail: Any, grad_state: Any, *_: None) -> tuple[Tensor | None, ...]:
-    kept, *tensors = ctx.saved_tensors
-    grads = _backward(grad_y, grad_tail, grad_state, kept, *tensors)
-    return *(None if tensor is None else grad for tensor, grad in zip(tensors, grads)), None, None
-
-
-torch.library.register_autograd(_forward, _differentiate, setup_context=_keep_for_backward)
-without_derivative(_backward)
+_inner = differentiable(
+    "mamba_inner",
+    {name: "Tensor" if name in _REQUIRED else "Tensor?" for name in _TENSORS},
+    3,
+    1,
+    forward=_forward,
+    backward=_backward,
+    shapes=_shapes,
+)

@@ -18,6 +18,7 @@ from .cpu_launch import (
     own_states,
     pack,
     pack_states,
+    unpack,
     unpack_states,
 )
 
@@ -113,14 +114,10 @@ def _forward(
     """Output, final state, and with `keep` the states before each chunk, for the backward pass."""
     sizes, inputs = _lay_out(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, delta_softplus)
     batch, length, channels = u.shape
-    if initial_state is None:
-        state = u.new_zeros(batch, sizes.blocks, sizes.state, LANES)
-    else:
-        state = own_states(initial_state)
+    state = own_states(initial_state, sizes, u)
     checkpoints = u.new_empty(checkpoint_shape(batch, length, sizes.blocks, sizes.state) if keep else 0)
     y = launch_forward(sizes, inputs, state, checkpoints)
-    y = y.view(batch, length, -1)[..., :channels].contiguous()
-    return [y, unpack_states(state, channels, A.shape[1]), checkpoints]
+    return [unpack(y.view(batch, length, -1), channels), unpack_states(state, channels, A.shape[1]), checkpoints]
 
 
 def _backward(
@@ -130,14 +127,11 @@ def _backward(
     sizes, inputs = _lay_out(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, delta_softplus)
     batch, length, channels = u.shape
     packed = pack(torch.zeros_like(u) if grad_y is None else grad_y).view(batch * length, -1)
-    if grad_state is None:
-        state = u.new_zeros(batch, sizes.blocks, sizes.state, LANES)
-    else:
-        state = own_states(grad_state)
+    state = own_states(grad_state, sizes, u)
     grads = launch_backward(sizes, inputs, packed, kept[0], state, {})
 
     def wide(gradient: Tensor) -> Tensor:
-        return gradient.view(batch, length, -1)[..., :channels].contiguous()
+        return unpack(gradient.view(batch, length, -1), channels)
 
     return [
         wide(grads["u"]),
@@ -145,9 +139,9 @@ def _backward(
         unpack_states(grads["A"], channels, A.shape[1]),
         grads["B"].view(B.shape),
         grads["C"].view(C.shape),
-        None if D is None else grads["D"][:channels].clone(),
+        None if D is None else unpack(grads["D"], channels),
         None if z is None else wide(grads["z"]),
-        None if delta_bias is None else grads["bias"][:channels].clone(),
+        None if delta_bias is None else unpack(grads["bias"], channels),
         None if time_gaps is None else grads["gaps"].view(time_gaps.shape),
         None if initial_state is None else unpack_states(state, channels, A.shape[1]),
         None,
@@ -158,6 +152,7 @@ _scan = differentiable(
     "selective_scan",
     {name: "Tensor" if name in _REQUIRED else "Tensor?" for name in _TENSORS} | {"delta_softplus": "bool"},
     2,
+    1,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..addresses import addresses
-from ..thread_pool import count_shares, run_shares
+from ..thread_pool import count_shares, run_ranges
 from .cpu_arrays import CHUNK, Gradients, Inputs, Sizes
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "pack",
     "pack_rows",
     "pack_states",
+    "unpack",
     "unpack_rows",
     "unpack_states",
 ]
@@ -34,6 +35,11 @@ def pack(tensor: Tensor) -> Tensor:
     """Fill up the channels, the last axis, to whole blocks of sixteen."""
     missing = -tensor.shape[-1] % LANES
     return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
+
+
+def unpack(packed: Tensor, channels: int) -> Tensor:
+    """The real channels of the last axis."""
+    return packed[..., :channels].contiguous()
 
 
 def pack_rows(rows: Tensor) -> Tensor:
@@ -59,8 +65,10 @@ def pack_states(states: Tensor) -> Tensor:
     return pack_rows(pad(states, (0, 1)) if states.shape[-1] % 2 else states)
 
 
-def own_states(states: Tensor) -> Tensor:
-    """`pack_states` in memory of its own, to be written to."""
+def own_states(states: Tensor | None, sizes: Sizes, like: Tensor) -> Tensor:
+    """`pack_states` in memory of its own, to be written to; zeros for None."""
+    if states is None:
+        return like.new_zeros(sizes.series, sizes.blocks, sizes.state, LANES)
     packed = pack_states(states)
     return packed.clone() if packed.data_ptr() == states.data_ptr() else packed
 
@@ -85,14 +93,12 @@ def launch_forward(sizes: Sizes, inputs: Inputs, state: Tensor, checkpoints: Ten
     batch, items = len(state), len(state) * sizes.groups
     y = state.new_empty(batch * sizes.length, sizes.blocks * LANES)
     shares = count_shares(FORWARD * y.numel() * sizes.state, items)
-    scratch = state.new_empty(shares, _scratch_size(sizes, backward=False))
     at, arrays = addresses(inputs), addresses((state, y, checkpoints))
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        scan_forward(sizes, at, *arrays, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        scan_forward(sizes, at, *arrays, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _scratch_size(sizes, backward=False))
     return y
 
 
@@ -125,15 +131,11 @@ def launch_backward(
         "state": grad_state,
     } | grads
     at, into = addresses(inputs), addresses(Gradients(**made))
-    scratch = new(shares, _scratch_size(sizes, backward=True))
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        scan_backward(
-            sizes, at, grad_y.data_ptr(), checkpoints.data_ptr(), into, scratch[share].data_ptr(), share, *bounds
-        )
+    def work(share: int, scratch: int, *bounds: int) -> None:
+        scan_backward(sizes, at, grad_y.data_ptr(), checkpoints.data_ptr(), into, scratch, share, *bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, _scratch_size(sizes, backward=True))
     for name in ("up", "bias", "A", "D", "B", "C", "low", "gaps"):
         made[name] = made[name][0] if len(made[name]) == 1 else made[name].sum(0)
     return made

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from ..addresses import addresses
 from ..registered import differentiable
-from ..thread_pool import count_groups, count_shares, run_shares
+from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import ENDS, KEPT, SERIES, Gradients, Inputs, Outputs, Sizes
 from .state import SLSTMState
 
@@ -74,12 +74,12 @@ def _forward(gates, recurrent, y, c, n, m, resets, keep) -> list[Tensor]:
     at, into = addresses(inputs), addresses(Outputs(*made))
     into = into._replace(kept=into.kept if keep else 0)
     items, shares = _items(sizes), _shares(sizes, FORWARD)
-    scratch = gates.new_empty(shares, SERIES * (4 + 6 * sizes.heads) * _whole(sizes.width))
+    room = SERIES * (4 + 6 * sizes.heads) * _whole(sizes.width)
 
-    def work(share: int) -> None:
-        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        forward(sizes, at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return made
 
 
@@ -94,13 +94,12 @@ def _backward(gradients, kept, gates, recurrent, y, c, n, m, resets) -> list[Ten
     at, into = addresses(inputs), addresses(grads)
     kept_at = addresses((kept[0], kept[1], grad_y))
     items, shares = _items(sizes), _shares(sizes, BACKWARD)
-    scratch = gates.new_empty(shares, (1 + SERIES * (4 + 4 * sizes.heads)) * _whole(sizes.width))
+    room = (1 + SERIES * (4 + 4 * sizes.heads)) * _whole(sizes.width)
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        backward(sizes, at, *kept_at, into, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        backward(sizes, at, *kept_at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return [grads.gates, _of_recurrent(grads.gates, kept, y, resets), grads.y, grads.c, grads.n, grads.m, None]
 
 
@@ -127,6 +126,7 @@ _slstm = differentiable(
         "resets": "Tensor?",
     },
     4,
+    2,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from ..addresses import addresses
 from ..registered import differentiable
-from ..thread_pool import count_shares, run_shares
+from ..thread_pool import count_shares, run_ranges
 from .cpu_arrays import BLOCK, Gradients, Inputs, Outputs, Sizes, up
 from .rotation import turns_at
 
@@ -85,12 +85,12 @@ def _forward(q, k, v, past_keys, past_values, position, window, rotary_base, sca
     into = into._replace(keys=into.keys if turns is not None else 0, peaks=into.peaks if keep else 0)
     items, row = len(q) * sizes.kv_heads, up(sizes.width) + up(sizes.values)
     shares = _count_shares(FORWARD, sizes, items)
-    scratch = q.new_empty(shares, _count_rows(sizes) * row + BLOCK * row + _count_seen(sizes) * BLOCK)
+    room = _count_rows(sizes) * row + BLOCK * row + _count_seen(sizes) * BLOCK
 
-    def work(share: int) -> None:
-        forward(sizes, at, into, scratch[share].data_ptr(), share * items // shares, (share + 1) * items // shares)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        forward(sizes, at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return [*made, turns if turns is not None and keep else q.new_empty(0)]
 
 
@@ -111,13 +111,12 @@ def _backward(
     gradients_at = addresses(incoming)
     items, row = len(q) * sizes.kv_heads, up(sizes.width) + up(sizes.values)
     shares = _count_shares(BACKWARD, sizes, items)
-    scratch = q.new_empty(shares, 2 * (_count_rows(sizes) * row + BLOCK * row + _count_seen(sizes) * BLOCK))
+    room = 2 * (_count_rows(sizes) * row + BLOCK * row + _count_seen(sizes) * BLOCK)
 
-    def work(share: int) -> None:
-        bounds = share * items // shares, (share + 1) * items // shares
-        backward(sizes, at, from_outputs, *gradients_at, into, scratch[share].data_ptr(), *bounds)
+    def work(_: int, *scratch_and_bounds: int) -> None:
+        backward(sizes, at, from_outputs, *gradients_at, into, *scratch_and_bounds)
 
-    run_shares(work, shares)
+    run_ranges(work, items, shares, room)
     return [*grads, None]
 
 
@@ -145,6 +144,7 @@ _attend = differentiable(
         "scale": "float",
     },
     2,
+    3,
     forward=_forward,
     backward=_backward,
     shapes=_shapes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import float32
 
-from ..simd import LANES, fma, inlined, load, read, splat, store, write
+from ..simd import LANES, called, fma, load, read, splat, store, write
 from ..simd_tiles import transpose
 
 __all__ = ["FLOAT", "read_block", "rotate_block", "write_block"]
@@ -12,7 +12,7 @@ __all__ = ["FLOAT", "read_block", "rotate_block", "write_block"]
 FLOAT = 4  # bytes
 
 
-@inlined
+@called
 def read_block(source, steps, stride, count, block, tile):
     """`steps` rows of `count` numbers, `stride` apart, as columns of a block (whole count, 16); zeros beyond."""
     for n in range(0, count, LANES):
@@ -31,7 +31,7 @@ def read_block(source, steps, stride, count, block, tile):
             store(block, (n + i) * LANES, load(tile, i))
 
 
-@inlined
+@called
 def write_block(block, steps, stride, count, target, tile):
     """The first `steps` columns of a block as rows of `count` numbers, `stride` numbers apart."""
     for n in range(0, count, LANES):
@@ -47,7 +47,7 @@ def write_block(block, steps, stride, count, target, tile):
                     write(target, at + c, read(tile, i * LANES + c))
 
 
-@inlined
+@called
 def rotate_block(block, width, turns, n_turns, at, sign):
     """Turn features i and width / 2 + i by the angles of sixteen steps from `at` on, or back with a sign of -1."""
     pairs = width // 2
