@@ -3,6 +3,7 @@
 from .attention import Attention
 from .checks import check_mixer
 from .mamba import Mamba
+from .mamba2 import Mamba2
 from .mixer import Mixer
 from .mlp import MLP
 from .registry import find_mixer
@@ -19,6 +20,7 @@ __all__ = [
     "RWKV7",
     "Attention",
     "Mamba",
+    "Mamba2",
     "Mixer",
     "RWKVChannelMix",
     "RotaryAverage",
