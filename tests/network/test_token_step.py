@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import MLP, RWKV6, RWKV7, Attention, Mamba, Mamba2, Mixer, RotaryAverage
+from tsssm.mixers import MLP, RWKV6, RWKV7, Attention, GatedDelta, Mamba, Mamba2, Mixer, RotaryAverage
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -76,6 +76,8 @@ class Unusual(Mixer):
         (Mamba, {"state_size": 5, "conv_width": 2}),
         (Mamba2, {}),
         (Mamba2, {"n_groups": 3, "state_size": 5}),
+        (GatedDelta, {}),
+        (GatedDelta, {"gated": False}),
         (Attention, {"window": 4}),
         (MLP, {}),
         (RotaryAverage, {}),

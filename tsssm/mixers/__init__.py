@@ -2,6 +2,7 @@
 
 from .attention import Attention
 from .checks import check_mixer
+from .gated_delta import GatedDelta
 from .mamba import Mamba
 from .mamba2 import Mamba2
 from .mixer import Mixer
@@ -19,6 +20,7 @@ __all__ = [
     "RWKV6",
     "RWKV7",
     "Attention",
+    "GatedDelta",
     "Mamba",
     "Mamba2",
     "Mixer",
