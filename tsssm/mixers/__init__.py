@@ -7,6 +7,7 @@ from .mamba import Mamba
 from .mamba2 import Mamba2
 from .mixer import Mixer
 from .mlp import MLP
+from .mlstm import MLSTM
 from .registry import find_mixer
 from .rotary_average import RotaryAverage
 from .rwkv6 import RWKV6
@@ -17,6 +18,7 @@ from .swiglu import SwiGLU
 
 __all__ = [
     "MLP",
+    "MLSTM",
     "RWKV6",
     "RWKV7",
     "Attention",
