@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import MLP, MLSTM, RWKV6, RWKV7, Attention, GatedDelta, Mamba, Mamba2, Mixer, RotaryAverage
+from tsssm.mixers import MLP, MLSTM, RWKV6, RWKV7, SLSTM, Attention, GatedDelta, Mamba, Mamba2, Mixer, RotaryAverage
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -79,6 +79,7 @@ class Unusual(Mixer):
         (GatedDelta, {}),
         (GatedDelta, {"gated": False}),
         (MLSTM, {"n_heads": 2}),  # its norm over heads of 6 numbers would magnify what float32 rounds
+        (SLSTM, {"n_heads": 2}),
         (Attention, {"window": 4}),
         (MLP, {}),
         (RotaryAverage, {}),

@@ -14,6 +14,7 @@ from .rwkv6 import RWKV6
 from .rwkv7 import RWKV7
 from .rwkv_channel_mix import RWKVChannelMix
 from .settings import setting_names
+from .slstm import SLSTM
 from .swiglu import SwiGLU
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "MLSTM",
     "RWKV6",
     "RWKV7",
+    "SLSTM",
     "Attention",
     "GatedDelta",
     "Mamba",
