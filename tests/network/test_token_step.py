@@ -9,7 +9,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tsssm.mixers import MLP, MLSTM, RWKV6, RWKV7, SLSTM, Attention, GatedDelta, Mamba, Mamba2, Mixer, RotaryAverage
+from tsssm.mixers import (
+    MLP,
+    MLSTM,
+    RWKV6,
+    RWKV7,
+    SLSTM,
+    Attention,
+    GatedDelta,
+    Mamba,
+    Mamba2,
+    Mamba3,
+    Mixer,
+    RotaryAverage,
+)
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 PATCH, COVARIATES = 6, 2
@@ -76,6 +89,8 @@ class Unusual(Mixer):
         (Mamba, {"state_size": 5, "conv_width": 2}),
         (Mamba2, {}),
         (Mamba2, {"n_groups": 3, "state_size": 5}),
+        (Mamba3, {}),
+        (Mamba3, {"rank": 2, "state_size": 6, "n_groups": 3, "n_angles": 2}),
         (GatedDelta, {}),
         (GatedDelta, {"gated": False}),
         (MLSTM, {"n_heads": 2}),  # its norm over heads of 6 numbers would magnify what float32 rounds

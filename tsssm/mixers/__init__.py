@@ -5,6 +5,7 @@ from .checks import check_mixer
 from .gated_delta import GatedDelta
 from .mamba import Mamba
 from .mamba2 import Mamba2
+from .mamba3 import Mamba3
 from .mixer import Mixer
 from .mlp import MLP
 from .mlstm import MLSTM
@@ -27,6 +28,7 @@ __all__ = [
     "GatedDelta",
     "Mamba",
     "Mamba2",
+    "Mamba3",
     "Mixer",
     "RWKVChannelMix",
     "RotaryAverage",
