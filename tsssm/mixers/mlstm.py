@@ -41,7 +41,7 @@ class MLSTMState(NamedTuple):
 
 
 class MLSTM(Mixer):
-    """The mLSTM of xLSTM, as in its block of 7 billion parameters: without convolution, gated at the output.
+    """The mLSTM of xLSTM, as in the blocks of xLSTM 7B: without convolution, gated at the output.
 
     ::
 
@@ -69,9 +69,9 @@ class MLSTM(Mixer):
     Notes
     -----
     At the start the gates do not see the input: b_f runs evenly from 3 to 6 over the heads (they forget 5% to 0.25% a
-    step), and b_i is normal with a deviation of 0.1, as in the first xLSTM. The block of 7 billion parameters starts it
-    at -10, where memories begin so weak that the norm's epsilon of 1e-6 outweighs them. To the divisor, as kept, 1e-6
-    is added. `norm_weight` and the gates' bias carry the attribute ``_no_weight_decay = True``.
+    step), and b_i is normal with a deviation of 0.1, as in the first xLSTM. xLSTM 7B starts it at -10, where memories
+    begin so weak that the norm's epsilon of 1e-6 outweighs them. To the divisor, as kept, 1e-6 is added. `norm_weight`
+    and the gates' bias carry the attribute ``_no_weight_decay = True``.
 
     References
     ----------
