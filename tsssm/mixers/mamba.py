@@ -12,11 +12,9 @@ from tsssm_kernels import mamba_inner, mamba_inner_step
 
 from .mixer import Mixer
 from .short_convolution import ShortConvolution
+from .step_sizes import step_size_bias
 
 __all__ = ["Mamba", "MambaState"]
-
-DELTA_RANGE = (1e-3, 1e-1)  # step sizes at the start, log-uniform
-DELTA_FLOOR = 1e-4
 
 
 class MambaState(NamedTuple):
@@ -106,9 +104,7 @@ class Mamba(Mixer):
     def _initialise(self, n_layers: int) -> None:
         bound = self.delta_projection.in_features**-0.5
         nn.init.uniform_(self.delta_projection.weight, -bound, bound)
-        low, high = (math.log(bound) for bound in DELTA_RANGE)
-        delta = torch.empty_like(self.D).uniform_(low, high).exp().clamp_(min=DELTA_FLOOR)
-        self.delta_projection.bias.copy_(delta + torch.log(-torch.expm1(-delta)))  # the inverse of softplus
+        self.delta_projection.bias.copy_(step_size_bias(len(self.D)))
         self.out_projection.weight.div_(math.sqrt(n_layers))
         for parameter in (self.A_log, self.D, self.delta_projection.bias):
             parameter._no_weight_decay = True  # type: ignore[attr-defined]

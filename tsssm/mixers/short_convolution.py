@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ __all__ = ["ShortConvolution"]
 
 
 class ShortConvolution(nn.Module):
-    """``y_t = bias + sum_j weight_j * x_{t-width+1+j}``, channel by channel, zeros before the sequence.
+    """``y_t = activation(bias + sum_j weight_j * x_{t-width+1+j})``, channel by channel, zeros before the sequence.
 
     Parameters
     ----------
@@ -22,12 +23,16 @@ class ShortConvolution(nn.Module):
         Number of channels.
     width : int, default 4
         Number of taps; at least 2.
+    bias : bool, default True
+        Whether there is a bias.
+    activation : {"silu"}, optional
+        Applied to the sum.
 
     Attributes
     ----------
     weight : Parameter, shape (width, channels)
         The taps, the current input's last; uniform within ``+-width ** -0.5`` at the start, like the bias.
-    bias : Parameter, shape (channels,)
+    bias : Parameter, shape (channels,), or None
         The bias.
 
     Examples
@@ -39,23 +44,24 @@ class ShortConvolution(nn.Module):
     (torch.Size([2, 10, 3]), torch.Size([2, 3, 3]))
     """
 
-    def __init__(self, channels: int, width: int = 4):
+    def __init__(self, channels: int, width: int = 4, *, bias: bool = True, activation: str | None = None):
         super().__init__()
         if width < 2:
             raise ConfigError(f"a short convolution needs at least 2 taps; got conv_width={width}. Use 4, say.")
         bound = 1 / math.sqrt(width)
         self.weight = nn.Parameter(torch.empty(width, channels).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound))
+        self.bias: Any = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
+        self.activation = activation
 
-    def forward(self, x: Tensor, tail: Tensor, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, tail: Tensor | None, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Convolve a sequence.
 
         Parameters
         ----------
         x : Tensor, shape (batch, length, channels)
             The inputs.
-        tail : Tensor, shape (batch, width - 1, channels)
-            The inputs before them, zeros at the start of a sequence.
+        tail : Tensor, shape (batch, width - 1, channels), or None
+            The inputs before them; zeros, as at the start of a sequence, if None.
         resets : Tensor of bool, shape (batch, length), optional
             Where true, a new sequence begins: what stands before reaches neither this step nor later ones.
 
@@ -64,10 +70,14 @@ class ShortConvolution(nn.Module):
         y : Tensor, shape (batch, length, channels)
             The outputs.
         tail : Tensor, shape (batch, width - 1, channels)
-            The last inputs, those before the last reset set to zero.
+            The last inputs, of `x`'s dtype, those before the last reset set to zero.
         """
-        return causal_conv1d(x, self.weight, self.bias, initial_state=tail, resets=resets)
+        y, last = causal_conv1d(
+            x, self.weight, self.bias, activation=self.activation, initial_state=tail, resets=resets
+        )
+        return y, last.to(x.dtype)
 
     def step(self, x_t: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Convolve one step: `x_t` and `y_t` have shape (batch, channels), `tail` that of `forward`."""
-        return causal_conv1d_step(x_t, self.weight, self.bias, state=tail)
+        y_t, last = causal_conv1d_step(x_t, self.weight, self.bias, activation=self.activation, state=tail)
+        return y_t, last.to(x_t.dtype)

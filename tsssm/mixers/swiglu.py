@@ -20,7 +20,7 @@ __all__ = ["SwiGLU"]
 class SwiGLU(Mixer):
     """Two linear maps, one the other's gate, and a third behind them: ``y_t = W_3 (silu(W_1 x_t) * W_2 x_t)``.
 
-    It mixes channels, not steps; `RotaryAverage` has one behind it.
+    It mixes channels, not steps; `RotaryAverage`, `MLSTM`, `SLSTM` and `Mamba3` have one behind them.
 
     Parameters
     ----------

@@ -1,0 +1,321 @@
+"""Mamba-3: a trapezoidal rule, keys and queries that turn with the input, and several inputs at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu, rms_norm, silu, softplus
+
+from tsssm.errors import ConfigError
+from tsssm_kernels import DecayState, decay_attention, linear_recurrence
+
+from .mixer import Mixer
+from .step_sizes import step_size_bias
+from .swiglu import SwiGLU
+
+__all__ = ["Mamba3", "Mamba3State"]
+
+NORM_EPS = 1e-5
+SLOWEST = 1e-4  # -A is no smaller
+
+
+class Mamba3State(NamedTuple):
+    """State of `Mamba3`, float32 (float64 in a float64 model); R is the rank.
+
+    Attributes
+    ----------
+    memory : Tensor, (batch, heads, state_size, head_size)
+        The heads' states.
+    angles : Tensor, (batch, heads, n_angles)
+        How far keys and queries have turned, in [0, 2 pi).
+    keys : Tensor, (batch, heads, R, state_size)
+        The last keys, turned.
+    values : Tensor, (batch, heads, head_size)
+        The last values.
+    """
+
+    memory: Tensor
+    angles: Tensor
+    keys: Tensor
+    values: Tensor
+
+
+class _Parts(NamedTuple):
+    """What one step takes; the leading axes are (batch,) or (batch, length)."""
+
+    queries: Tensor  # (..., heads, R, state_size), normed and biased
+    keys: Tensor  # the same
+    values: Tensor  # (..., heads, head_size)
+    gate: Tensor  # the same
+    log_decay: Tensor  # (..., heads)
+    own_tap: Tensor  # the same: weight of the step's own key and value
+    last_tap: Tensor  # the same: of those of the step before
+    turns: Tensor  # (..., heads, n_angles)
+
+
+class Mamba3(Mixer):
+    """Mamba-3: `Mamba2` without convolution, with inputs by the trapezoidal rule and a state that turns.
+
+    ::
+
+        z, x, B, C, r, a, l, w = W_in u                   z, x: inner = expand * d_model channels; r, a, l: one a head
+        delta   = softplus(r + b_delta)
+        A       = -max(f(a), 1e-4)                        f(a) = 1 + a for a >= 0, 1 / (1 - a) below
+        lambda  = sigmoid(l)
+        phi_t   = phi_{t-1} + pi tanh(w) delta_t          by heads, for each of n_angles pairs of keys
+        k_t     = Turn(phi_t) (RMSNorm(B) w_B + b_B)
+        q_t     = Turn(phi_t) (RMSNorm(C) w_C + b_C)
+        S_t     = exp(delta_t A_t) (S_{t-1} + (1 - lambda_t) delta_t k_{t-1} x_{t-1}') + lambda_t delta_t k_t x_t'
+        y_t     = (S_t' q_t + D x_t) * silu(z_t)
+        out_t   = W_out y_t
+
+    A state whose keys turn is a complex one: it follows rhythms, at a speed that the input sets. With a rank R above 1
+    (multi-input, multi-output) each step writes R keys and reads R queries, with values, gates and outputs scaled for
+    each::
+
+        S_t     = exp(..) (S_{t-1} + .. sum_r k^r_{t-1} (x_{t-1} m^r_x)') + .. sum_r k^r_t (x_t m^r_x)'
+        y_t     = sum_r m^r_o * (S_t' q^r_t + D x_t m^r_x) * silu(z_t m^r_z)
+
+    A block puts a `SwiGLU` behind it.
+
+    Parameters
+    ----------
+    d_model : int
+        Width of the sequence.
+    layer_index, n_layers : int
+        Position in the stack and its depth; the output weights are divided by ``sqrt(2 n_layers)`` at the start.
+    state_size : int, default 32
+        Numbers of state per channel.
+    head_size : int, default 16
+        Channels of a head; divides ``expand * d_model``.
+    expand : int, default 2
+        Inner width in units of `d_model`.
+    n_groups : int, default 1
+        Groups of neighbouring heads that share B and C but for the bias; divides the number of heads.
+    rank : int, default 1
+        Keys written and queries read at each step. Of the state the last keys alone grow with it; the time that whole
+        sequences take grows with its square.
+    n_angles : int, optional
+        Pairs of keys, (0, 1), (2, 3) and so on, that turn; the keys behind them do not. Default: a quarter of
+        `state_size`, so that half of the keys turn.
+    mlp_width : int, optional
+        Hidden units of the block's `SwiGLU`.
+
+    Notes
+    -----
+    The defaults are for widths of some 64; as published, for language, `state_size` is 128, `head_size` 64 and a rank
+    above 1 is 4. `time_gaps` scale the logarithms of the decays and the turns. The function f is that of the authors'
+    code since 2026-06; in the paper it is softplus. At the start b_B, b_C, D and m_z are 1, m_x and m_o ``1 / rank``,
+    and softplus(b_delta) is log-uniform in [1e-3, 1e-1]. All of these and w_B, w_C carry the attribute
+    ``_no_weight_decay = True``.
+
+    References
+    ----------
+    Lahoti, A. et al. (2026). Mamba-3. arXiv 2603.15569.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mixer = Mamba3(16)
+    >>> y, state = mixer(torch.randn(2, 30, 16))
+    >>> y.shape, state.memory.shape, mixer.state_bytes()
+    (torch.Size([2, 30, 16]), torch.Size([2, 2, 32, 16]), 4544)
+    """
+
+    name = "mamba3"
+
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        layer_index: int = 0,
+        n_layers: int = 1,
+        state_size: int = 32,
+        head_size: int = 16,
+        expand: int = 2,
+        n_groups: int = 1,
+        rank: int = 1,
+        n_angles: int | None = None,
+        mlp_width: int | None = None,
+    ):
+        super().__init__()
+        inner = expand * d_model
+        n_angles = state_size // 4 if n_angles is None else n_angles
+        _check(inner, state_size, head_size, n_groups, rank, n_angles)
+        heads, keys = inner // head_size, rank * n_groups * state_size
+        self.n_groups, self.rank, self.n_angles = n_groups, rank, n_angles
+        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
+        self.sizes = [inner, inner, keys, keys, heads, heads, heads, n_angles]
+        self.in_projection = nn.Linear(d_model, sum(self.sizes), bias=False)
+        self.key_weight, self.query_weight = (nn.Parameter(torch.ones(state_size)) for _ in range(2))
+        self.key_bias, self.query_bias = (nn.Parameter(torch.ones(heads, rank, state_size)) for _ in range(2))
+        self.delta_bias = nn.Parameter(step_size_bias(heads))
+        self.D = nn.Parameter(torch.ones(heads))
+        if rank > 1:
+            self.value_scale, self.out_scale = (
+                nn.Parameter(torch.full((heads, rank, head_size), 1 / rank)) for _ in range(2)
+            )
+            self.gate_scale = nn.Parameter(torch.ones(heads, rank, head_size))
+        for parameter in self.parameters():
+            if parameter is not self.in_projection.weight:
+                parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        self.out_projection = nn.Linear(inner, d_model, bias=False)
+        with torch.no_grad():
+            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
+
+    def channel_mixer(self) -> SwiGLU:
+        """The `SwiGLU` behind the state space, see `Mixer.channel_mixer`."""
+        return SwiGLU(self.out_projection.out_features, **self.swiglu)
+
+    def forward(
+        self,
+        x: Tensor,
+        state: Mamba3State | None = None,
+        resets: Tensor | None = None,
+        time_gaps: Tensor | None = None,
+        shared: dict[str, Any] | None = None,
+    ) -> tuple[Tensor, Mamba3State]:
+        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays, and the turns."""
+        parts = self._project(x)
+        state = self.initial_state(len(x), x.device, x.dtype) if state is None else state
+        angles = _turned_so_far(parts.turns, state.angles, resets, time_gaps)
+        queries, keys = (_turned(part, angles) for part in (parts.queries, parts.keys))
+        # a head for each pair of a query and a key: what a query reads is the sum over the keys
+        shape = (*x.shape[:2], len(self.D), self.rank, self.rank)
+        pairs = ((queries, 4), (keys, 3), (self._scaled(parts.values), 3))
+        q, k, values = (part.unsqueeze(axis).expand(*shape, -1).flatten(2, 4) for part, axis in pairs)
+        taps = torch.stack([parts.own_tap, parts.last_tap], dim=-1)
+        y, after = decay_attention(
+            q,
+            k,
+            values,
+            parts.log_decay.repeat_interleave(self.rank**2, dim=2),
+            taps=taps.repeat_interleave(self.rank**2, dim=2),
+            time_gaps=time_gaps,
+            initial_state=self._spread(state),
+            resets=resets,
+        )
+        memory = after.memory.unflatten(1, shape[2:])[:, :, 0].sum(2)
+        last = (angles[:, -1], keys[:, -1], parts.values[:, -1])
+        y = y.unflatten(2, shape[2:]).sum(4)
+        return self._out(y, parts), Mamba3State(memory, *(part.to(memory.dtype) for part in last))
+
+    def step(self, x_t: Tensor, state: Mamba3State, shared: dict[str, Any] | None = None) -> tuple[Tensor, Mamba3State]:
+        """Mix one step, see `Mixer.step`."""
+        parts = self._project(x_t)
+        angles = torch.remainder(state.angles + parts.turns, 2 * math.pi)
+        queries, keys = (_turned(part, angles) for part in (parts.queries, parts.keys))
+        entered = parts.last_tap[..., None, None] * _sum_of_products(state.keys, self._scaled(state.values))
+        enters = parts.own_tap[..., None, None] * _sum_of_products(keys, self._scaled(parts.values))
+        kept = parts.log_decay.to(state.memory.dtype).exp()[..., None, None]  # bfloat16 would make 1 of 0.999
+        memory = kept * (state.memory + entered) + enters
+        y = (memory.unsqueeze(2) * queries.unsqueeze(-1)).sum(-2)
+        after = Mamba3State(memory, angles, keys, parts.values)
+        return self._out(y.to(x_t.dtype), parts), Mamba3State(*(part.to(memory.dtype) for part in after))
+
+    def initial_state(
+        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Mamba3State:
+        """Zeros, see `Mixer.initial_state`."""
+        device, dtype = self._placement(device, dtype)
+        heads, rank, state_size = self.key_bias.shape
+        size = self.out_projection.in_features // heads
+        options: dict[str, Any] = {"device": device, "dtype": torch.promote_types(dtype, torch.float32)}
+        return Mamba3State(
+            torch.zeros(batch_size, heads, state_size, size, **options),
+            torch.zeros(batch_size, heads, self.n_angles, **options),
+            torch.zeros(batch_size, heads, rank, state_size, **options),
+            torch.zeros(batch_size, heads, size, **options),
+        )
+
+    def _project(self, u: Tensor) -> _Parts:
+        z, x, B, C, r, a, mix, speed = self.in_projection(u).split(self.sizes, dim=-1)
+        delta, mix = softplus(r + self.delta_bias), torch.sigmoid(mix)
+        rate = torch.clamp(relu(a) + 1 / (1 + relu(-a)), min=SLOWEST)
+        return _Parts(
+            queries=self._of_heads(C, self.query_weight, self.query_bias),
+            keys=self._of_heads(B, self.key_weight, self.key_bias),
+            values=x.unflatten(-1, (len(self.D), -1)),
+            gate=z.unflatten(-1, (len(self.D), -1)),
+            log_decay=-rate * delta,
+            own_tap=mix * delta,
+            last_tap=(1 - mix) * delta,
+            turns=math.pi * torch.tanh(speed).unsqueeze(-2) * delta.unsqueeze(-1),
+        )
+
+    def _of_heads(self, raw: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Normed keys or queries of groups, with the biases of heads: (..., heads, rank, state_size)."""
+        groups = raw.unflatten(-1, (self.rank, self.n_groups, -1)).transpose(-3, -2)
+        normed = rms_norm(groups, groups.shape[-1:], weight, NORM_EPS)
+        return (normed.unsqueeze(-3) + bias.unflatten(0, (self.n_groups, -1))).flatten(-4, -3)
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        """Values for each key, (..., heads, rank, head_size)."""
+        values = values.unsqueeze(-2)
+        return values if self.rank == 1 else values * self.value_scale
+
+    def _spread(self, state: Mamba3State) -> DecayState:
+        """The state of a head for each pair of a query and a key; the whole memory is with the first key."""
+        heads, rank = len(self.D), self.rank
+        memory = state.memory.unsqueeze(2)
+        memory = torch.cat([memory, torch.zeros_like(memory).expand(-1, -1, rank - 1, -1, -1)], dim=2)
+        parts = (memory, state.keys, self._scaled(state.values))
+        memory, key, value = (
+            part.unsqueeze(2).expand(-1, heads, rank, *part.shape[2:]).flatten(1, 3) for part in parts
+        )
+        return DecayState(memory, key=key, value=value)
+
+    def _out(self, y: Tensor, parts: _Parts) -> Tensor:
+        """From what each query has read, (..., heads, rank, head_size)."""
+        y = y + self.D[:, None, None] * self._scaled(parts.values)
+        gate = parts.gate.unsqueeze(-2)
+        gated = y * silu(gate) if self.rank == 1 else y * silu(gate * self.gate_scale) * self.out_scale
+        return self.out_projection(gated.sum(-2).flatten(-2))
+
+
+def _turned_so_far(turns: Tensor, initial: Tensor, resets: Tensor | None, time_gaps: Tensor | None) -> Tensor:
+    """The sum of the turns of a sequence, (batch, length, heads, angles), in [0, 2 pi).
+
+    In float64: over thousands of steps float32 would lose the angle.
+    """
+    turns64 = turns.double() if time_gaps is None else turns.double() * time_gaps[..., None, None]
+    keep = torch.ones_like(turns64)
+    if resets is not None:
+        keep = keep.masked_fill(resets[..., None, None], 0.0)
+    total = linear_recurrence(keep, turns64, initial.double())
+    return torch.remainder(total, 2 * math.pi).to(initial.dtype)
+
+
+def _turned(x: Tensor, angles: Tensor) -> Tensor:
+    """The first pairs of the last axis, (2i, 2i + 1), turned by the angles (..., heads, pairs); x has an axis more."""
+    pairs = angles.shape[-1]
+    cos, sin = (part.to(x.dtype).unsqueeze(-2) for part in (angles.cos(), angles.sin()))
+    turning, still = x[..., : 2 * pairs], x[..., 2 * pairs :]
+    first, second = turning.unflatten(-1, (pairs, 2)).unbind(-1)
+    turned = torch.stack([cos * first - sin * second, sin * first + cos * second], dim=-1)
+    return torch.cat([turned.flatten(-2), still], dim=-1)
+
+
+def _sum_of_products(keys: Tensor, values: Tensor) -> Tensor:
+    """Of (..., rank, keys) and (..., rank, values): (..., keys, values)."""
+    return (keys.unsqueeze(-1) * values.unsqueeze(-2)).sum(-3)
+
+
+def _check(inner: int, state_size: int, head_size: int, n_groups: int, rank: int, n_angles: int) -> None:
+    if head_size < 1 or inner % head_size:
+        raise ConfigError(
+            f"Mamba-3 needs heads of whole channels: expand * d_model = {inner} is no multiple of head_size={head_size}"
+        )
+    heads = inner // head_size
+    if n_groups < 1 or heads % n_groups:
+        raise ConfigError(f"Mamba-3 needs groups of whole heads: n_groups={n_groups} does not divide {heads} heads")
+    if rank < 1:
+        raise ConfigError(f"Mamba-3 writes at least one key a step; got rank={rank}")
+    if not 1 <= n_angles <= state_size // 2:
+        raise ConfigError(
+            f"Mamba-3 turns at least one pair of keys, and no more than there are: n_angles={n_angles} with "
+            f"state_size={state_size}. A state_size of 4 or more has a default that fits."
+        )
