@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 __all__ = ["load", "save_forecaster", "save_stream"]
 
 _WEIGHTS, _HISTORY, _STATE, _CARD = "weights.safetensors", "history.safetensors", "state.safetensors", "README.md"
-_CLASSES = ("Forecaster", "LinearForecaster", "MambaForecaster", "SeasonalNaive", "TransformerForecaster")
+_CLASSES = (
+    "Forecaster",
+    "LinearForecaster",
+    "MambaForecaster",
+    "RWKVForecaster",
+    "S4DForecaster",
+    "SeasonalNaive",
+    "TransformerForecaster",
+)
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 
 
