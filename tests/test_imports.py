@@ -56,6 +56,8 @@ forecast = model.predict()
 stream = model.stream()
 stream.update(0.5)
 assert len(stream.predict()) == len(forecast) == 4
+assert model.model_.step.why_not is None
+assert "torch._dynamo" not in sys.modules
 """
 
 

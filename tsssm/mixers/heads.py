@@ -31,6 +31,7 @@ def split_heads(x: Tensor, n_heads: int) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> split_heads(torch.zeros(2, 5, 12), 3).shape
     torch.Size([2, 5, 3, 4])
     """

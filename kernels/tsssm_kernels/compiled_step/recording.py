@@ -27,6 +27,11 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[Call] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would import `torch._dynamo`, a second's work, to keep it away from here, where it never is."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = func(*args, **(kwargs or {}))
         names = [argument.name for argument in func._schema.arguments]
