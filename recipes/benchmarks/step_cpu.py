@@ -3,9 +3,9 @@
     python recipes/benchmarks/step_cpu.py
 
 Two blocks of width 64, patches of 16 observations without covariates; a step makes the token of the observations too.
-For one stream, p50 and p99 over many calls; for 64 and 10,000 streams in one batch, updates a second; with one thread
-and with two. In turns of some calls of either, as a service makes one kind of call and no other. How far the numbers of
-both lie apart is told.
+For one stream, p50 and p99 over many calls; for 64 and 10,000 streams in one batch, updates a second; on one thread. In
+turns of some calls of either, as a service makes one kind of call and no other. How far the numbers of both lie apart is
+told.
 """
 
 from __future__ import annotations
@@ -17,28 +17,25 @@ import torch
 from torch import Tensor
 
 from report import write_report
-from tsssm.mixers import Attention, Mamba, Mixer
+from tsssm.mixers import RWKV7, Attention, Mamba, RotaryAverage
 from tsssm.network import ForecastNetwork, TokenStep, token_features
 
 SEED, PATCH = 0, 16
 TURNS = {1: (40, 100), 64: (20, 20), 10_000: (4, 3)}  # of how many calls
-THREADS = {1: (1,), 64: (1, 2), 10_000: (1, 2)}
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     torch.manual_seed(SEED)
     results = {}
-    for mixer in (Mamba, Attention):
+    for mixer in (Mamba, RotaryAverage, RWKV7, Attention):
         network = ForecastNetwork(mixer, patch_length=PATCH, n_covariates=0, horizon=48, levels=QUANTILES).eval()
         for streams, turns in TURNS.items():
-            for threads in THREADS[streams]:
-                torch.set_num_threads(threads)
-                name = f"{mixer.name}, {streams} streams, {threads} threads"
-                results[name] = compare(network, streams, *turns)
-                print(name, results[name], flush=True)
-    torch.set_num_threads(1)
-    write_report("step_cpu", {"seed": SEED, "turns": TURNS, "state_bytes": state_bytes(), "results": results})
+            name = f"{mixer.name}, {streams} streams"
+            results[name] = compare(network, streams, *turns)
+            print(name, results[name], flush=True)
+    write_report("step_cpu", {"seed": SEED, "turns": TURNS, "results": results})
 
 
 def compare(network: ForecastNetwork, streams: int, turns: int, calls: int) -> dict:
@@ -59,6 +56,7 @@ def compare(network: ForecastNetwork, streams: int, turns: int, calls: int) -> d
                 wall[name].append(time.perf_counter() - begin)
                 cpu[name].append(time.process_time() - begin_cpu)
     return {
+        "state_bytes": network.state_bytes(),
         "largest_difference": difference,
         **{
             name: {
@@ -87,14 +85,6 @@ def eager(network: ForecastNetwork, given: list[Tensor], state: tuple) -> tuple[
 def largest_difference(one: tuple[Tensor, tuple], other: tuple[Tensor, tuple]) -> float:
     """Of the features of the token."""
     return float((one[0] - other[0]).abs().max())
-
-
-def state_bytes() -> dict[str, int]:
-    return {mixer.name: 2 * state_of(mixer) for mixer in (Mamba, Attention)}
-
-
-def state_of(mixer: type[Mixer]) -> int:
-    return mixer(64).state_bytes()
 
 
 def rounded(value: float) -> float:
