@@ -4,8 +4,8 @@
 
 Two blocks of width 64, patches of 16 observations without covariates; a step makes the token of the observations too.
 For one stream, p50 and p99 over many calls; for 64 and 10,000 streams in one batch, updates a second; on one thread. In
-turns of some calls of either, as a service makes one kind of call and no other. How far the numbers of both lie apart is
-told.
+turns of some calls of either, as a service makes one kind of call and no other. It is told how far the numbers of both
+lie apart.
 """
 
 from __future__ import annotations
