@@ -169,6 +169,15 @@ def test_a_ring_is_written_where_its_position_says():
         assert torch.equal(got, expected)
 
 
+def test_truth_of_numbers():
+    def step(x: Tensor, count: Tensor) -> list[Tensor]:
+        return [x.bool(), count.bool().float(), torch.logical_not(count), (~count.bool()).to(torch.int64) + count]
+
+    inputs = [torch.tensor([[0.0, 2.0, -1.0]]).repeat(4, 1), torch.tensor([[0], [5], [1], [-3]])]
+    for got, expected in zip(compile_step(step, inputs)(*inputs), step(*inputs)):
+        assert torch.equal(got, expected)
+
+
 def test_integers_wrap_around():
     large = torch.tensor([[2**62, -(2**61) + 3]])
 

@@ -246,10 +246,23 @@ VOCABULARY |= {
     "erf": _one_number(opcodes.ERF),
     "floor": _one_number(opcodes.FLOOR),
     "isnan": _one_number(opcodes.IS_NAN),
-    "logical_not": _one_number(opcodes.NOT),
     "clone": _one_number(opcodes.COPY),
-    "_to_copy": _one_number(opcodes.COPY),
 }
+
+
+@entry("_to_copy")
+def _convert(to: Translation, call: Call) -> None:
+    source, result = call.arguments["self"], call.results[0]
+    if result.dtype == torch.bool and source.dtype != torch.bool:
+        to.elements(opcodes.EQUAL, result, source, 0.0)
+        to.elements(opcodes.NOT, result, result)
+    else:
+        to.elements(opcodes.COPY, result, source)
+
+
+@entry("logical_not")
+def _logical_not(to: Translation, call: Call) -> None:
+    to.elements(opcodes.EQUAL, call.results[0], call.arguments["self"], 0.0)
 
 
 @entry("add.Tensor", "add.Scalar")
@@ -292,8 +305,6 @@ VOCABULARY |= {
     "maximum": _two_numbers(opcodes.MAXIMUM),
     "minimum": _two_numbers(opcodes.MINIMUM),
     "copy": lambda to, call: to.elements(opcodes.COPY, call.results[0], call.arguments["src"]),
-    "logical_and": _two_numbers(opcodes.MULTIPLY),
-    "logical_or": _two_numbers(opcodes.MAXIMUM),
 }
 
 
@@ -302,12 +313,13 @@ def _pair(call: Call) -> tuple[Operand, Operand]:
 
 
 def _of_truth(function: int) -> Entry:
-    """What is an operation on bits, where the bits are truth values."""
+    """What is an operation on bits, or on any numbers, where these are truth values."""
 
     def translate(to: Translation, call: Call) -> None:
-        if call.results[0].dtype != torch.bool:
-            raise CannotCompileError(f"{call.operator} of integers")
-        to.elements(function, call.results[0], *tensors_in(list(call.arguments.values())))
+        given = list(tensors_in(list(call.arguments.values())))
+        if any(tensor.dtype != torch.bool for tensor in given):
+            raise CannotCompileError(f"{call.operator} of numbers")
+        to.elements(function, call.results[0], *given)
 
     return translate
 
@@ -316,6 +328,8 @@ VOCABULARY |= {
     "bitwise_not": _of_truth(opcodes.NOT),
     "bitwise_and.Tensor": _of_truth(opcodes.MULTIPLY),
     "bitwise_or.Tensor": _of_truth(opcodes.MAXIMUM),
+    "logical_and": _of_truth(opcodes.MULTIPLY),
+    "logical_or": _of_truth(opcodes.MAXIMUM),
 }
 
 
