@@ -57,7 +57,15 @@ stream = model.stream()
 stream.update(0.5)
 assert len(stream.predict()) == len(forecast) == 4
 assert model.model_.step.why_not is None
-assert "torch._dynamo" not in sys.modules
+"""
+
+COMPILE = """
+import sys
+import torch
+from tsssm_kernels import compile_step
+step = compile_step(lambda x: [torch.tanh(x)], [torch.ones(1, 3)])
+assert step(torch.zeros(2, 3))[0].shape == (2, 3)
+assert "torch._dynamo" not in sys.modules, "a second's work, of no use here"
 """
 
 
@@ -70,6 +78,10 @@ def test_a_saved_model_is_used_without_lightning(tmp_path):
     loaded = loaded_by(USE, str(tmp_path / "model"))
     assert "torch" in loaded
     assert not loaded & (set(HEAVY) - {"numba"})  # Numba compiles the scaler at its first use
+
+
+def test_a_step_is_compiled_without_torchs_compiler():
+    assert "numba" in loaded_by(COMPILE)
 
 
 def test_every_public_package_imports_without_warnings():

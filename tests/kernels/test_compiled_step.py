@@ -281,13 +281,104 @@ def test_it_is_as_current_as_its_parameters():
     assert not step.is_current()
 
 
+BIG = 2**60
+LARGE = torch.tensor([[BIG, BIG + 1, 3]])
+EXACT = {
+    "integers compared": (lambda n: [n == BIG + 1, n < BIG + 1, n <= BIG], [LARGE]),
+    "integers chosen": (lambda n: [torch.where(n > 4, n, n + 1), n.masked_fill(n == 3, BIG + 1)], [LARGE]),
+    "integers gathered": (lambda n: [n.gather(1, torch.ones_like(n[:, :2])), n[:, torch.tensor([1, 0])]], [LARGE]),
+    "integers squared": (lambda n: [n**2, n.abs()], [torch.tensor([[2**31 + 1, -(2**31) - 1]])]),
+    "truth added": (lambda a, b: [(a + b).float(), (a + b).sum(1)], [torch.tensor([[True, True, False]])] * 2),
+    "softplus": (
+        lambda x: [functional.softplus(x), functional.logsigmoid(x)],
+        [torch.tensor([[math.inf, -math.inf, 3e38]])],
+    ),
+    "exp": (lambda x: [x.exp()], [torch.tensor([[709.0, 709.5, 710.0, -math.inf]], dtype=torch.float64)]),
+    "remainder": (lambda x: [x % 0.1, x % math.inf, x % -0.3], [torch.tensor([[1.0, 0.35]], dtype=torch.float64)]),
+    "signs of zero": (lambda x: [1 / (-x), 1 / x.abs()], [torch.tensor([[0.0, -0.0]])]),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_numbers_that_are_easily_lost(name):
+    """Compiled with others: what these are must not matter."""
+    function, inputs = EXACT[name]
+    others = [torch.zeros_like(x) if x.dtype == torch.bool else torch.ones_like(x) for x in inputs]
+    for got, expected in zip(compile_step(function, others)(*inputs), function(*inputs)):
+        torch.testing.assert_close(got, expected, rtol=0 if not got.is_floating_point() else 1e-6, atol=0)
+
+
+def test_attention_to_nothing_is_zero():
+    def step(q: Tensor, k: Tensor, mask: Tensor) -> list[Tensor]:
+        return [functional.scaled_dot_product_attention(q, k, k, attn_mask=mask)]
+
+    q, k, mask = numbers(2, 1, 1, 4), numbers(2, 1, 3, 4), torch.ones(2, 1, 1, 3, dtype=torch.bool)
+    mask[1] = False
+    got = compile_step(step, [q, k, mask])(q, k, mask)[0]
+    torch.testing.assert_close(got, step(q, k, mask)[0])
+    assert (got[1] == 0).all()
+
+
+def test_conjugated_inputs():
+    z = torch.complex(numbers(3, 2), numbers(3, 2, seed=1))
+    step = compile_step(lambda z: [z * 2], [z])
+    torch.testing.assert_close(step(z.conj())[0], z.conj() * 2)
+
+
+def changed_after_use(x: Tensor) -> list[Tensor]:
+    constant = torch.zeros(4)
+    return [x + constant, x + constant.add_(1)]
+
+
+WHOLE = torch.zeros(2, 4, dtype=torch.int64)
+REFUSED_OF_INTEGERS = {
+    "a number is read": (lambda n: [n * int(n[0, 0])], "numbers that decide"),
+    "numbers are compared": (lambda n: [n * 2 if torch.equal(n, n + 1) else n], "numbers that decide"),
+    "gathered from other streams": (lambda n: [n.gather(0, torch.zeros_like(n))], "chosen streams"),
+    "scattered to other streams": (lambda n: [n.scatter(0, torch.zeros_like(n), n)], "chosen streams"),
+    "chosen by truth": (lambda n: [n[:, torch.tensor([True, False, True, False])]], "chosen by truth values"),
+    "seen as another type": (lambda n: [n.view(torch.float64) + 1], "looked at as"),
+    "truth by a sum": (lambda n: [(n > 0).sum(1, dtype=torch.bool)], "as torch.bool|truth"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_OF_INTEGERS)
+def test_what_integers_would_hide_is_refused(name):
+    """All streams of an example have the same integers, so that a comparison would find nothing."""
+    function, message = REFUSED_OF_INTEGERS[name]
+    with pytest.raises(CannotCompileError, match=message):
+        compile_step(function, [WHOLE])
+
+
+def scattered_by_a_constant(x: Tensor, y: Tensor) -> list[Tensor]:
+    flat = x.flatten(0, 1)
+    return [(flat * 1.0).scatter(1, torch.zeros(len(flat), 1, dtype=torch.int64), y.flatten(0, 1)).view(x.shape)]
+
+
+def test_constant_indices_and_matrices_of_streams_axes():
+    inputs = [numbers(3, 2, 4), numbers(3, 2, 1)]
+    got = compile_step(scattered_by_a_constant, inputs)(*inputs)[0]
+    torch.testing.assert_close(got, scattered_by_a_constant(*inputs)[0])
+    weights = numbers(2, 13, 3)
+    check(lambda x: torch.einsum("bhk,hkn->bhn", x, weights.to(x.dtype)), (2, 13))
+    with pytest.raises(CannotCompileError):
+        compile_step(
+            lambda q, k: [functional.scaled_dot_product_attention(q, k, k, enable_gqa=True)],
+            [numbers(1, 4, 1, 8), numbers(1, 2, 5, 8)],
+        )
+
+
 REFUSED = {
+    "a constant that changes": (changed_after_use, "changes after it is used"),
+    "a part without numbers": (lambda x: [x[:, :0].sum(1)], "without numbers"),
+    "no tensor": (lambda x: [x, None], "no tensor but None"),
+    "a number alone": (lambda x: [torch.tensor(1.0)], "first axis does not count streams"),
     "streams are summed": (lambda x: [x - x.mean(0)], "streams"),
     "streams are multiplied": (lambda x: [x @ (x.T @ x)], "sums over streams|no constants"),
     "streams change places": (lambda x: [x.flip(0)], "flip"),
     "streams are chosen": (lambda x: [x[:1].expand_as(x)], "streams"),
     "streams differ": (lambda x: [x + torch.arange(len(x)).unsqueeze(1)], "differ between streams"),
-    "numbers decide": (lambda x: [x * 2 if (x > 0).any() else x], "any"),
+    "numbers decide": (lambda x: [x * 2 if (x > 0).any() else x], "any|decide"),
     "an input is written to": (lambda x: [x.mul_(2)], "written to"),
     "the number of streams counts": (lambda x: [x * len(x)], "comes out differently"),
     "an unknown operator": (lambda x: [torch.special.bessel_j0(x)], "bessel_j0"),

@@ -58,6 +58,21 @@ def _gelu(x):
 
 
 @inlined
+def _softplus(x):
+    """The softplus, also of what is infinite."""
+    largest = splat(float32(1e30))
+    bounded = choose(less(largest, x), largest, x)
+    bounded = choose(less(bounded, zero_less(largest)), zero_less(largest), bounded)
+    return choose(less(largest, x), x, softplus(bounded))
+
+
+@inlined
+def zero_less(x):
+    """The negative of a vector."""
+    return splat(float32(0.0)) - x
+
+
+@inlined
 def of_vectors(function, a, b, c, constant):
     """One vector of three, by the function's number."""
     zero, one = splat(float32(0.0)), splat(float32(1.0))
@@ -80,7 +95,7 @@ def of_vectors(function, a, b, c, constant):
     if function == opcodes.WHERE:
         return choose(a, b, c)
     if function == opcodes.NEGATIVE:
-        return zero - a
+        return a * splat(float32(-1.0))
     if function == opcodes.SQRT:
         return square_root(a)
     if function == opcodes.RSQRT:
@@ -96,13 +111,13 @@ def of_vectors(function, a, b, c, constant):
     if function == opcodes.TANH:
         return _tanh(a)
     if function == opcodes.SOFTPLUS:
-        return softplus(a)
+        return _softplus(a)
     if function == opcodes.LOG_SIGMOID:
-        return zero - softplus(zero - a)
+        return zero - _softplus(zero - a)
     if function == opcodes.SQUARE:
         return a * a
     if function == opcodes.ABSOLUTE:
-        return choose(less(a, zero), zero - a, a)
+        return choose(less(a, zero), zero - a, a + zero)  # the sum is for -0
     if function == opcodes.NOT:
         return one - a
     if function == opcodes.LESS:
@@ -129,7 +144,17 @@ def of_integers(function, a, b, constant):
         return max(a, b)
     if function == opcodes.MINIMUM:
         return min(a, b)
-    return a % b
+    if function == opcodes.LESS:
+        return 1 if a < b else 0
+    if function == opcodes.LESS_OR_EQUAL:
+        return 1 if a <= b else 0
+    if function == opcodes.EQUAL:
+        return 1 if a == b else 0
+    if function == opcodes.ABSOLUTE:
+        return abs(a)
+    if function == opcodes.SQUARE:
+        return a * a
+    return a % b if b != 0 else 0
 
 
 @inlined
@@ -154,7 +179,7 @@ def of_number(function, a, b, c, constant):
     if function == opcodes.NEGATIVE:
         return -a
     if function == opcodes.EXP:
-        return math.exp(a) if a < 709.0 else math.inf if a > 709.0 else a
+        return np.exp(a)
     if function == opcodes.SQRT:
         return math.sqrt(a) if a >= 0.0 else math.nan
     if function == opcodes.RSQRT:
@@ -200,7 +225,7 @@ def of_number(function, a, b, c, constant):
     if function == opcodes.POWER:
         return a**constant
     if function == opcodes.REMAINDER:
-        return a - np.floor(a / b) * b
+        return np.remainder(a, b)
     if function == opcodes.FLOOR:
         return np.floor(a)
     if function == opcodes.ERF:

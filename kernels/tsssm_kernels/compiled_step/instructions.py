@@ -25,7 +25,10 @@ _OF_INTEGERS = (
     opcodes.MAXIMUM,
     opcodes.MINIMUM,
     opcodes.REMAINDER,
+    opcodes.ABSOLUTE,
+    opcodes.SQUARE,
 )
+_COMPARISONS = (opcodes.LESS, opcodes.LESS_OR_EQUAL, opcodes.EQUAL)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def chosen(instruction: Instruction) -> Instruction:
     inner = [part.strides[-1] if part.strides else 1 for part in parts]
     if kind == opcodes.ELEMENTS:
         vectors = narrow and instruction.function < opcodes.LOG and inner[0] == 1 and set(inner) <= {0, 1}
-        if all(part.kind == INT64 for part in parts) and instruction.function in _OF_INTEGERS:
+        if _is_whole(instruction):
             instruction.kind = opcodes.ELEMENTS_WHOLE
         else:
             instruction.kind = opcodes.ELEMENTS if vectors else opcodes.ELEMENTS_WIDE
@@ -101,6 +104,15 @@ def chosen(instruction: Instruction) -> Instruction:
             across = narrow and instruction.sizes and inner == [1, 1]
             instruction.kind = opcodes.REDUCE_ACROSS if across else opcodes.REDUCE_WIDE
     return instruction
+
+
+def _is_whole(instruction: Instruction) -> bool:
+    """Whether integers alone are computed with: float64 holds them up to 2^53 only."""
+    kinds = [part.kind for part in instruction.parts]
+    if instruction.function == opcodes.WHERE:
+        return kinds[0] == kinds[2] == kinds[3] == INT64
+    to_whole = kinds[0] == INT64 or instruction.function in _COMPARISONS
+    return to_whole and set(kinds[1:]) == {INT64} and instruction.function in (*_OF_INTEGERS, *_COMPARISONS)
 
 
 def _small_product(result: Part, left: Part, right: Part) -> int:
@@ -150,6 +162,17 @@ def plan(instructions: Sequence[Instruction]) -> tuple[dict[Buffer, int], int]:
     return places, size
 
 
+def _check_bounds(instruction: Instruction, which: int, part: Part) -> None:
+    """That no number outside the buffer is named: a wrong translation must not become a wrong address."""
+    if instruction.kind == opcodes.PRODUCT and which > 1:
+        return  # packed to the sizes of the product
+    moves = instruction.kind in (opcodes.SCATTER, opcodes.GATHER)
+    summed = 1 if moves and which > 1 else instruction.summed
+    last = part.offset + sum((size - 1) * stride for size, stride in zip(instruction.sizes, part.strides))
+    if last + (summed - 1) * part.summed >= part.buffer.size:
+        raise CannotCompileError("numbers outside of a tensor")
+
+
 def encode(
     instructions: Sequence[Instruction],
     places: dict[Buffer, int],
@@ -179,6 +202,7 @@ def encode(
                 memory, offset, stream = 1, constants[buffer], 0
             else:
                 memory, offset, stream = 0, places[buffer] * streams, buffer.size * width
+            _check_bounds(instruction, j, part)
             strides = part.strides if part.strides else (1,)
             steps = [stride * width for stride in (*([0] * (_OUTER + 1 - len(strides))), *strides, part.summed)]
             at = HEAD + j * PART

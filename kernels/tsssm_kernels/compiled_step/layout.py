@@ -95,6 +95,10 @@ class Layout:
         if not self.known(tensor):
             return _constant(tensor)
         buffer, index = self._memory[tensor.untyped_storage().data_ptr()]
+        if not tensor.numel():
+            raise CannotCompileError("a tensor without numbers")
+        if _TYPES.get(tensor.dtype) != buffer.kind:
+            raise CannotCompileError(f"numbers looked at as {tensor.dtype} that are not")
         numbers = index.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).numpy()
         first = int(numbers.flat[0])
         sizes, strides, batch = list(tensor.shape), [0] * tensor.ndim, None

@@ -7,6 +7,7 @@ import math
 from . import opcodes
 from .functions import of_integers, of_number
 from .memory import integer, peek, poke, write_integer
+from .opcodes import INT64
 from .parts import along, kind, place, step
 
 __all__ = ["elements_whole", "elements_wide", "move", "reduce_wide", "small_products_wide"]
@@ -35,17 +36,26 @@ def elements_wide(row, constant, bases, first, last):
 
 def elements_whole(row, constant, bases, first, last):
     """A function of integers."""
-    function, factor = integer(row, 1), int(constant)
+    function, factor, to_kind = integer(row, 1), int(constant), kind(row, 0)
     for stream in range(first, last):
         to_0, a_0 = place(row, 0, bases, first, stream), place(row, 1, bases, first, stream)
-        b_0 = place(row, 2, bases, first, stream)
+        b_0, c_0 = place(row, 2, bases, first, stream), place(row, 3, bases, first, stream)
         for i in range(integer(row, 3)):
             for j in range(integer(row, 4)):
                 for k in range(integer(row, 5)):
                     to, a, b = to_0 + along(row, 0, i, j, k), a_0 + along(row, 1, i, j, k), b_0 + along(row, 2, i, j, k)
+                    c = c_0 + along(row, 3, i, j, k)
                     for n in range(integer(row, 6)):
-                        x, y = integer(a + n * step(row, 1, 3), 0), integer(b + n * step(row, 2, 3), 0)
-                        write_integer(to + n * step(row, 0, 3), of_integers(function, x, y, factor))
+                        y = integer(b + n * step(row, 2, 3), 0)
+                        if function == opcodes.WHERE:
+                            truth = peek(a + n * step(row, 1, 3), kind(row, 1)) != 0.0
+                            out = y if truth else integer(c + n * step(row, 3, 3), 0)
+                        else:
+                            out = of_integers(function, integer(a + n * step(row, 1, 3), 0), y, factor)
+                        if to_kind == INT64:
+                            write_integer(to + n * step(row, 0, 3), out)
+                        else:
+                            poke(to + n * step(row, 0, 3), to_kind, float(out))
     return 0
 
 
@@ -108,5 +118,8 @@ def move(row, constant, bases, first, last):
                             to_at += index * step(row, 0, 4)
                         else:
                             from_at += index * step(row, 1, 4)
-                        poke(to_at, to_kind, peek(from_at, from_kind))
+                        if to_kind == INT64 and from_kind == INT64:
+                            write_integer(to_at, integer(from_at, 0))
+                        else:
+                            poke(to_at, to_kind, peek(from_at, from_kind))
     return lost

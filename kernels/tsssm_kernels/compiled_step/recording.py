@@ -20,6 +20,7 @@ class Call:
     operator: torch._ops.OpOverload
     arguments: dict[str, Any]
     results: tuple[Tensor, ...]
+    versions: tuple[int, ...]  # of the tensors among the arguments, after the call
 
 
 class _Recorder(TorchDispatchMode):
@@ -37,7 +38,8 @@ class _Recorder(TorchDispatchMode):
         names = [argument.name for argument in func._schema.arguments]
         arguments = {argument.name: argument.default_value for argument in func._schema.arguments}
         arguments |= dict(zip(names, args)) | dict(kwargs or {})
-        self.calls.append(Call(func, arguments, tuple(tensors_in(results))))
+        versions = tuple(tensor._version for tensor in tensors_in(list(arguments.values())))
+        self.calls.append(Call(func, arguments, tuple(tensors_in(results)), versions))
         return results
 
 

@@ -20,6 +20,7 @@ from .recording import Call, tensors_in
 __all__ = ["Translation"]
 
 Operand = Tensor | float
+_DTYPES = {torch.bool: BOOL, torch.int64: INT64}
 _NUMPY = {FLOAT32: np.float32, FLOAT64: np.float64, INT64: np.int64}
 
 
@@ -35,7 +36,9 @@ class Translation:
     def translate(self, call: Call) -> None:
         """Append what one call asks for."""
         given = list(tensors_in(list(call.arguments.values())))
-        for tensor in given:
+        for tensor, version in zip(given, call.versions):
+            if tensor._version != version and not self.layout.known(tensor):
+                raise CannotCompileError("a constant that changes after it is used")
             memory = tensor.untyped_storage().data_ptr()
             if not self.layout.known(tensor) and memory not in self.made:
                 self.sources.setdefault(memory, tensor)
@@ -43,6 +46,8 @@ class Translation:
         if name in _MADE_ALIKE or not any(self.layout.known(tensor) for tensor in given):
             self.made |= {result.untyped_storage().data_ptr() for result in call.results}
             return
+        if not call.results:
+            raise CannotCompileError(f"numbers that decide, by {call.operator}")
         fresh = [tensor for tensor in call.results if tensor.numel() and not self.layout.known(tensor)]
         if not fresh and not call.operator._schema.is_mutable:
             return  # a view, or nothing at all
@@ -67,8 +72,10 @@ class Translation:
 
     def elements_to(self, function: int, to: View, *operands: Operand | View, constant: float = 1.0) -> None:
         """The same, to where a view lies."""
+        if to.buffer.kind == BOOL:
+            function = _of_truths(function, operands, constant)
         kind = FLOAT32 if all(_narrow(operand) for operand in operands) else FLOAT64
-        if to.buffer.kind == INT64:
+        if to.buffer.kind == INT64 or _whole(operands):
             kind = INT64
         parts = [_part(to, to.sizes)] + [self.operand(operand, to, kind) for operand in operands]
         self.instructions.append(Instruction(opcodes.ELEMENTS, function, to.sizes, parts, constant=constant))
@@ -124,6 +131,8 @@ class Translation:
         """(..., m, k) times (..., k, n), stream by stream; at most two axes stand before them."""
         if left.batch == len(left.sizes) - 1 or right.batch == len(right.sizes) - 2:
             raise CannotCompileError("a product that sums over streams")
+        if to.buffer.kind not in (FLOAT32, FLOAT64):
+            raise CannotCompileError("a product of integers")
         before = (1,) * (4 - len(to.sizes))
         sizes = (*before, *to.sizes)
         zero = (0,) * len(before)
@@ -161,6 +170,29 @@ class Translation:
         ]
         sizes = (1, 1, to.sizes[0], columns)
         self.instructions.append(Instruction(opcodes.PRODUCT, 0, sizes, parts, matrix.shape[0]))
+
+
+def _kinds(operands: Sequence[Any]) -> set[int | None]:
+    """Types of the tensors and views among the operands; None for floating ones."""
+    views = {x.buffer.kind for x in operands if isinstance(x, View)}
+    return views | {_DTYPES.get(x.dtype) for x in operands if isinstance(x, Tensor)}
+
+
+def _whole(operands: Sequence[Any]) -> bool:
+    """Whether all are integers, so that one that stands by itself is read as one."""
+    return _kinds(operands) == {INT64} and all(float(x).is_integer() for x in operands if isinstance(x, float | int))
+
+
+def _of_truths(function: int, operands: Sequence[Any], constant: float) -> int:
+    """The function that gives a truth value, of truth values or by comparison."""
+    if function == opcodes.ADD and constant == 1.0:
+        return opcodes.MAXIMUM
+    compares = function in (opcodes.LESS, opcodes.LESS_OR_EQUAL, opcodes.EQUAL, opcodes.IS_NAN)
+    of_truths = function in (opcodes.COPY, opcodes.MULTIPLY, opcodes.MAXIMUM, opcodes.MINIMUM, opcodes.NOT)
+    truths = _kinds(operands) <= {BOOL}
+    if not compares and not (function == opcodes.WHERE or (of_truths and truths)):
+        raise CannotCompileError("truth values that are made of numbers otherwise than by comparison")
+    return function
 
 
 def _narrow(operand: Operand | View) -> bool:
@@ -390,6 +422,8 @@ def _addcmul(to: Translation, call: Call) -> None:
 @entry("nan_to_num")
 def _nan_to_num(to: Translation, call: Call) -> None:
     given, result = call.arguments, call.results[0]
+    if not result.is_floating_point():
+        raise CannotCompileError("nan_to_num of integers")
     if given["posinf"] is not None or given["neginf"] is not None:
         raise CannotCompileError("nan_to_num with other infinities")
     source = given["self"]
@@ -452,6 +486,10 @@ def _repeat(to: Translation, call: Call) -> None:
 def _reduction(function: int, mean: bool = False) -> Entry:
     def translate(to: Translation, call: Call) -> None:
         source, result = call.arguments["self"], call.results[0]
+        if result.dtype == torch.bool or (
+            result.dtype != source.dtype and not (source.dtype == torch.bool and result.dtype == torch.int64)
+        ):
+            raise CannotCompileError(f"a sum of {source.dtype} as {result.dtype}")
         axes = _axes(call.arguments["dim"], source.ndim)
         if to.layout.view(source).batch in axes:
             raise CannotCompileError("a sum over streams")
@@ -548,11 +586,16 @@ def _softmax(to: Translation, call: Call) -> None:
 @entry("_safe_softmax")
 def _safe_softmax(to: Translation, call: Call) -> None:
     source = call.arguments["self"]
-    view, axis = to.result(call.results[0], [source]), call.arguments["dim"] % source.ndim
-    nothing = to.room(view, [1 if other == axis else size for other, size in enumerate(view.sizes)])
-    to.reduce(opcodes.LARGEST, nothing, to.layout.view(source), [axis])
-    to.elements_to(opcodes.EQUAL, nothing, nothing, -math.inf)
+    view = to.result(call.results[0], [source])
     to.elements_to(opcodes.COPY, view, source)
+    _softmax_or_nothing(to, view, call.arguments["dim"] % source.ndim)
+
+
+def _softmax_or_nothing(to: Translation, view: View, axis: int) -> None:
+    """In place; zeros where all numbers are -inf."""
+    nothing = to.room(view, [1 if other == axis else size for other, size in enumerate(view.sizes)])
+    to.reduce(opcodes.LARGEST, nothing, view, [axis])
+    to.elements_to(opcodes.EQUAL, nothing, nothing, -math.inf)
     _softmax_of(to, view, axis)
     to.elements_to(opcodes.WHERE, view, nothing, 0.0, view)
 
@@ -586,8 +629,9 @@ def _products(to: Translation, call: Call) -> None:
     to.result(result, [left, right])
     views = [to.layout.view(tensor) for tensor in (result, left, right)]
     batch = views[0].batch
-    views = [view if view.batch is not None else to.layout.view(_for_any_stream(tensor, batch or 0))
-             for view, tensor in zip(views, (result, left, right))]  # fmt: skip
+    for i, (tensor, own) in enumerate(((left, (0, 1)), (right, (0, 2))), start=1):
+        if views[i].batch is None and batch in own:  # the axis is the result's, if it is not the summed one
+            views[i] = to.layout.view(_for_any_stream(tensor, batch))
     to.small_products(*views)
 
 
@@ -599,7 +643,7 @@ def _attention(to: Translation, call: Call) -> None:
     query, key, value = (to.layout.view(given[name]) for name in ("query", "key", "value"))
     to.result(result, [given["query"]])
     out = _without_streams(to.layout.view(result))
-    scale = given["scale"] or given["query"].shape[-1] ** -0.5
+    scale = given["query"].shape[-1] ** -0.5 if given["scale"] is None else given["scale"]
     weights = to.room(query, [*query.sizes[:3], key.sizes[2]])
     swapped = View(key.buffer, key.offset, (*key.sizes[:2], key.sizes[3], key.sizes[2]),
                    (*key.strides[:2], key.strides[3], key.strides[2]), key.batch)  # fmt: skip
@@ -607,7 +651,7 @@ def _attention(to: Translation, call: Call) -> None:
     to.elements_to(opcodes.MULTIPLY, weights, weights, scale)
     if given["attn_mask"] is not None:
         to.elements_to(opcodes.ADD, weights, weights, given["attn_mask"])
-    _softmax_of(to, weights, 3)
+    _softmax_or_nothing(to, weights, 3)
     to.small_products(out, *(_without_streams(view) for view in (weights, value)))
 
 
@@ -624,19 +668,32 @@ def _scatter(to: Translation, call: Call) -> None:
     view = to.result(result, [given["self"]])
     to.elements_to(opcodes.COPY, view, given["self"])
     axis = given["dim"] % result.ndim
-    index = to.layout.view(given["index"])
-    source = to.layout.view(given["src"])
+    if axis == view.batch:
+        raise CannotCompileError("chosen streams")
+    index, source = (_moved(to, given[name], view) for name in ("index", "src"))
     strides = tuple(0 if i == axis else stride for i, stride in enumerate(view.strides))
     target = Part(view.buffer, view.offset, strides, view.strides[axis])
     _move(to, opcodes.SCATTER, index.sizes, [target, _part(source, index.sizes), _part(index, index.sizes)],
           view.sizes[axis])  # fmt: skip
 
 
+def _moved(to: Translation, tensor: Tensor, like: View) -> View:
+    """A view of what is moved, or says where to; of one stream's share if it is a constant."""
+    view = to.layout.view(tensor)
+    if view.batch is None and like.batch is not None:
+        if tensor.shape[like.batch] % STREAMS:
+            raise CannotCompileError("a constant that does not count streams as what it goes with")
+        view = to.layout.view(_for_any_stream(tensor, like.batch))
+    return view
+
+
 @entry("gather")
 def _gather(to: Translation, call: Call) -> None:
     given, result = call.arguments, call.results[0]
     view = to.result(result, [given["index"], given["self"]])
-    source, axis = to.layout.view(given["self"]), given["dim"] % result.ndim
+    source, axis = _moved(to, given["self"], view), given["dim"] % result.ndim
+    if axis == view.batch:
+        raise CannotCompileError("chosen streams")
     strides = tuple(0 if i == axis else stride for i, stride in enumerate(source.strides))
     parts = [_part(view, view.sizes), Part(source.buffer, source.offset, strides, source.strides[axis])]
     _move(to, opcodes.GATHER, view.sizes, [*parts, to.operand(given["index"], view)], source.sizes[axis])
@@ -649,6 +706,8 @@ def _index(to: Translation, call: Call) -> None:
     if len(axes) != 1 or given["indices"][axes[0]].ndim != 1 or to.layout.known(given["indices"][axes[0]]):
         raise CannotCompileError("indices other than constant ones of one axis")
     (axis,) = axes
+    if given["indices"][axis].dtype != torch.int64:
+        raise CannotCompileError("numbers that are chosen by truth values")
     source = to.layout.view(given["self"])
     if axis == source.batch:
         raise CannotCompileError("chosen streams")
