@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..thread_pool import count_shares, run_shares
-from . import opcodes
+from . import number_entries, opcodes, place_entries, product_entries, reduction_entries  # noqa: F401  (the vocabulary)
 from .instructions import Instruction, chosen, encode, plan
 from .layout import STREAMS, Buffer, CannotCompileError, View
 from .loops import addresses_of
