@@ -8,6 +8,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Forecaster": "tsssm.forecasters.forecaster",
+        "HybridForecaster": "tsssm.forecasters.hybrid",
         "LinearForecaster": "tsssm.forecasters.linear",
         "MambaForecaster": "tsssm.forecasters.mamba",
         "RWKVForecaster": "tsssm.forecasters.rwkv",
@@ -15,8 +16,11 @@ __getattr__, __dir__ = lazy_names(
         "SeasonalNaive": "tsssm.forecasters.seasonal_naive",
         "Training": "tsssm.training.settings",
         "TransformerForecaster": "tsssm.forecasters.transformer",
+        "XLSTMForecaster": "tsssm.forecasters.xlstm",
         "compare": "tsssm.comparison.compare",
+        "cost_table": "tsssm.forecasters.costs",
         "load": "tsssm.forecasters.files",
+        "match_parameters": "tsssm.forecasters.matching",
         "tune": "tsssm.tuning.tune",
     },
     later=("Columns",),
@@ -24,6 +28,7 @@ __getattr__, __dir__ = lazy_names(
 
 __all__ = [
     "Forecaster",
+    "HybridForecaster",
     "LinearForecaster",
     "MambaForecaster",
     "RWKVForecaster",
@@ -31,7 +36,10 @@ __all__ = [
     "SeasonalNaive",
     "Training",
     "TransformerForecaster",
+    "XLSTMForecaster",
     "compare",
+    "cost_table",
     "load",
+    "match_parameters",
     "tune",
 ]

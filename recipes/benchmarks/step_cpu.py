@@ -30,7 +30,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     results = {}
     for mixer in (Mamba, RotaryAverage, RWKV7, Attention):
-        network = ForecastNetwork(mixer, patch_length=PATCH, n_covariates=0, horizon=48, levels=QUANTILES).eval()
+        network = ForecastNetwork([mixer] * 2, patch_length=PATCH, n_covariates=0, horizon=48, levels=QUANTILES).eval()
         for streams, turns in TURNS.items():
             name = f"{mixer.name}, {streams} streams"
             results[name] = compare(network, streams, *turns)

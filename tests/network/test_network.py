@@ -14,7 +14,7 @@ LEVELS = (0.1, 0.25, 0.5, 0.9)
 def make(n_covariates=3, randomise=True):
     torch.manual_seed(0)
     network = ForecastNetwork(
-        Mamba, patch_length=4, n_covariates=n_covariates, horizon=5, levels=LEVELS, d_model=16, n_layers=2, dropout=0.3
+        [Mamba] * 2, patch_length=4, n_covariates=n_covariates, horizon=5, levels=LEVELS, d_model=16, dropout=0.3
     ).eval()
     if randomise:
         with torch.no_grad():

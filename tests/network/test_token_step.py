@@ -20,7 +20,7 @@ def make_network(mixer: type[Mixer], seed: int = 0, **settings) -> ForecastNetwo
     """With all parameters random: what starts at zero would hide what is wrong."""
     torch.manual_seed(seed)
     sizes = {"patch_length": PATCH, "n_covariates": COVARIATES, "horizon": 4, "levels": (0.1, 0.5, 0.9)}
-    network = ForecastNetwork(mixer, **sizes, d_model=24, n_layers=2, mixer_settings=settings).eval()
+    network = ForecastNetwork([mixer] * 2, **sizes, d_model=24, mixer_settings=settings).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -15,11 +15,10 @@ from tsssm.errors import ModelFileError
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.expected_tensors import Expected, check_tensors, refuse_nan
 from tsssm.forecasters.known import Known
-from tsssm.forecasters.mixer_settings import plain_settings
 from tsssm.forecasters.model import CovariateScale, Model, Priors
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.linear import Ridge, Seasonal
-from tsssm.mixers import Mixer, find_mixer
+from tsssm.mixers import Mixer, Stack, find_mixer, plain_settings, read_stack
 from tsssm.training import Training
 
 __all__ = [
@@ -68,14 +67,14 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
         Tensors are missing, unknown, of another shape or type than the configuration says, or hold NaN.
     """
     spec = ModelSpec.from_json(config["spec"])
-    mixer = None if spec.mixer is None else find_mixer(spec.mixer, mixers)
     network = None
     if spec.n_layers > len(tensors):  # before as many are built
         raise ModelFileError(f"the weights do not fit the configuration: it says n_layers={spec.n_layers}")
+    stack = None if spec.mixer is None else read_stack(spec.mixer, spec.n_layers, mixers)
     with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and thrown away
-        check_tensors(tensors, _expected(spec, mixer, config["n_covariates"]), "the weights")
-        if mixer is not None:
-            network = spec.build_network(mixer, config["n_covariates"])
+        check_tensors(tensors, _expected(spec, stack, config["n_covariates"]), "the weights")
+        if stack is not None:
+            network = spec.build_network(stack, config["n_covariates"])
     refuse_nan(tensors, "the weights")
     if network is not None:
         network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
@@ -100,37 +99,40 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
     )
 
 
-def _expected(spec: ModelSpec, mixer: type[Mixer] | None, n_covariates: int) -> dict[str, Expected]:
+def _expected(spec: ModelSpec, stack: Stack | None, n_covariates: int) -> dict[str, Expected]:
     vector = Expected((len(spec.covariates),), torch.float64)
     expected = {"covariates.mean": vector, "covariates.deviation": vector}
     if spec.base == "ridge":
         expected["base.weights"] = Expected((spec.lags, spec.horizon), torch.float64)
-    if mixer is None:
+    if stack is None:
         expected["calibration.residuals"] = Expected((spec.horizon, len(spec.levels)), torch.float64)
     else:
         expected["calibration.factors"] = Expected((spec.horizon,), torch.float64)
         with torch.device("meta"):  # shapes without memory
-            network = spec.build_network(mixer, n_covariates)
+            network = spec.build_network(stack, n_covariates)
         expected |= {f"network.{name}": Expected.of(tensor) for name, tensor in network.state_dict().items()}
     return expected
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """A forecaster's settings as plain values; a mixer class by its short name, callbacks left out."""
+    """A forecaster's settings as plain values; mixer classes by their short names, callbacks left out."""
     plain = {}
     for name, value in params.items():
         if isinstance(value, Training):
             value = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "callbacks"}
-        elif isinstance(value, type):
-            value = find_mixer(value).name
-        elif isinstance(value, np.generic):
-            value = value.item()
         elif isinstance(value, Mapping):
             value = plain_settings(value)
-        elif isinstance(value, Iterable) and not isinstance(value, str):
-            value = [v.item() if isinstance(v, np.generic) else v for v in value]
-        plain[name] = value
+        elif isinstance(value, Iterable) and not isinstance(value, str | type):
+            value = [_plain(v) for v in value]
+        plain[name] = _plain(value)
     return plain
+
+
+def _plain(value: Any) -> Any:
+    """A mixer class by its short name, a number of NumPy's as one of Python's."""
+    if isinstance(value, type):
+        return find_mixer(value).name
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def decode_params(plain: Mapping[str, Any], mixers: Iterable[type[Mixer]] = ()) -> dict[str, Any]:
@@ -138,7 +140,8 @@ def decode_params(plain: Mapping[str, Any], mixers: Iterable[type[Mixer]] = ()) 
     params = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     params["training"] = Training(**plain["training"])
     own = {mixer.name: mixer for mixer in mixers}
-    params["mixer"] = own.get(plain["mixer"], plain["mixer"])
+    mixer = params["mixer"]
+    params["mixer"] = tuple(own.get(m, m) for m in mixer) if isinstance(mixer, tuple) else own.get(mixer, mixer)
     return params
 
 

@@ -79,7 +79,7 @@ def _plan(
     forecaster: Forecaster, y: Any, X: Any, horizon: int | None, n_windows: int, step: int | None
 ) -> tuple[Table, np.ndarray, int]:
     """The data, the cutoffs and the steps ahead."""
-    forecaster._checked_mixer()
+    forecaster._checked_stack()
     steps = forecaster.horizon if horizon is None else horizon
     if steps > forecaster.horizon:
         raise ConfigError(f"horizon={steps} is longer than the forecaster's, {forecaster.horizon}")

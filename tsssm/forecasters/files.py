@@ -38,12 +38,14 @@ __all__ = ["load", "save_forecaster", "save_stream"]
 _WEIGHTS, _HISTORY, _STATE, _CARD = "weights.safetensors", "history.safetensors", "state.safetensors", "README.md"
 _CLASSES = (
     "Forecaster",
+    "HybridForecaster",
     "LinearForecaster",
     "MambaForecaster",
     "RWKVForecaster",
     "S4DForecaster",
     "SeasonalNaive",
     "TransformerForecaster",
+    "XLSTMForecaster",
 )
 _UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 

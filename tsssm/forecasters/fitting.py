@@ -11,16 +11,17 @@ import numpy as np
 
 from tsssm.data import CYCLES, Covariates, Panel, Table, Timeline, choose_cycles
 from tsssm.errors import DataError
+from tsssm.forecasters.byte_size import read_bytes
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.known import kind_of_stamps
 from tsssm.forecasters.learn import learn
 from tsssm.forecasters.lengths import choose_lengths, season_length, training_lengths
-from tsssm.forecasters.mixer_settings import resolve_mixer_settings
 from tsssm.forecasters.model import CovariateScale, Model, Priors, build_panel, covariate_rows, track
 from tsssm.forecasters.spec import ModelSpec
+from tsssm.forecasters.state_budget import within_budget
 from tsssm.forecasters.validation import FitData, best_share, validate
 from tsssm.linear import Seasonal, fit_ridge
-from tsssm.mixers import Mixer
+from tsssm.mixers import Stack, resolve_settings, stack_name
 
 __all__ = ["Fit", "fit_model"]
 
@@ -55,7 +56,7 @@ class Fit:
     resumed_from_step: int | None = None
 
 
-def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixer: type[Mixer] | None, base) -> Fit:
+def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], stack: Stack | None, base) -> Fit:
     """Fit every part of a forecaster on the training part of `table`.
 
     Parameters
@@ -65,12 +66,16 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
         At least one row a row of the table.
     settings : dict
         Checked settings of a `Forecaster`.
-    mixer : type of Mixer or None
-        None: no network.
+    stack : tuple of Mixer types or None
+        The mixer of each layer; None: no network.
     base : "ridge", "seasonal" or None
     """
     columns, rows = ((), np.zeros((len(table.timeline), 0))) if x is None else (x.columns, x.values)
-    spec, lengths = _specify(table, settings, mixer, base, columns)
+    spec, lengths = _specify(table, settings, stack, base, columns)
+    notes = []
+    if (budget := read_bytes(settings["state_budget"])) is not None:
+        spec, note = within_budget(spec, stack, budget)
+        notes.append(note)
     plain = build_panel(table, np.zeros((len(rows), 0)))
     priors, deviation = _priors(plain, lengths)
     scale = _covariate_scale(rows[: max(1, len(table.timeline) - int((plain.lengths - lengths).max()))])
@@ -79,10 +84,10 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
     panel = build_panel(table, covariate_rows(spec, scale, timeline, rows))
     data = FitData(panel, lengths, deviation, track(spec, priors, panel))
 
-    fit = Fit(Model(spec, None, _fit_base(spec, data), priors, scale, Calibration()))
+    fit = Fit(Model(spec, None, _fit_base(spec, data), priors, scale, Calibration()), notes=notes)
     if spec.mixer is not None:
-        assert mixer is not None
-        learned = learn(fit.model, mixer, data, settings)
+        assert stack is not None
+        learned = learn(fit.model, stack, data, settings)
         fit.model = replace(fit.model, network=learned.network)
         fit.curve, fit.tried, fit.received = learned.curve, learned.tried, learned.received
         fit.resumed_from_step = learned.resumed_from_step
@@ -96,7 +101,9 @@ def fit_model(table: Table, x: Covariates | None, settings: dict[str, Any], mixe
     return fit
 
 
-def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]) -> tuple[ModelSpec, np.ndarray]:
+def _specify(
+    table: Table, settings: dict, stack: Stack | None, base, columns: tuple[str, ...]
+) -> tuple[ModelSpec, np.ndarray]:
     bare = build_panel(table, np.zeros((0, 0)))
     horizon, frequency = int(settings["horizon"]), table.timeline.frequency
     train = training_lengths(bare.lengths, horizon, settings["validation_size"], table.names)
@@ -113,14 +120,14 @@ def _specify(table: Table, settings: dict, mixer, base, columns: tuple[str, ...]
         lags=lags,
         season_length=season_length(settings["season_length"], frequency),
         levels=tuple(sorted({0.5, *map(float, settings["quantiles"])})),
-        mixer=None if mixer is None else mixer.name,
-        mixer_settings={} if mixer is None else resolve_mixer_settings(mixer, tokens, settings["mixer_settings"]),
+        mixer=None if stack is None else stack_name(stack),
+        mixer_settings={} if stack is None else resolve_settings(stack, tokens, settings["mixer_settings"]),
         base=base,
         d_model=int(settings["d_model"]),
-        n_layers=int(settings["n_layers"]),
+        n_layers=0 if stack is None else len(stack),
         dropout=float(settings["dropout"]),
-        cycles=cycles if mixer is not None else (),
-        covariates=columns if mixer is not None else (),
+        cycles=cycles if stack is not None else (),
+        covariates=columns if stack is not None else (),
         frequency=frequency,
         stamps=kind_of_stamps(table.timeline.index),
     )

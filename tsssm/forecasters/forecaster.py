@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,10 @@ from tsssm.forecasters.fitting import fit_model
 from tsssm.forecasters.forecast import Forecasts, forecast_at
 from tsssm.forecasters.known import Known, known_panel, read_known, read_known_future
 from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
-from tsssm.forecasters.mixer_settings import check_mixer_settings
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.settings import check_settings
 from tsssm.linear import Cutoffs
-from tsssm.mixers import Mixer, find_mixer
+from tsssm.mixers import Mixer, Stack, check_stack_settings, read_stack
 from tsssm.training import Training
 
 if TYPE_CHECKING:
@@ -31,7 +30,9 @@ if TYPE_CHECKING:
     from tsssm.forecasters.stream import Stream
     from tsssm.forecasters.summary import Summary
 
-__all__ = ["Forecaster"]
+__all__ = ["OF_MIXER", "Forecaster"]
+
+OF_MIXER = "mixer__"  # before the names of mixer_settings, in get_params and set_params
 
 
 class Forecaster(BaseEstimator):
@@ -46,10 +47,13 @@ class Forecaster(BaseEstimator):
     ----------
     horizon : int
         Steps ahead.
-    mixer : str, type of Mixer or None
-        Sequence mixer of the network; None is the class's own (Mamba).
+    mixer : str, type of Mixer, sequence of these or None
+        Sequence mixer of the network, or a pattern of several: ``"mamba2*3+attention"``, ``"(rwkv7*2+attention)*2"``,
+        ``["mamba", MyMixer]``. None is the class's own (Mamba).
     mixer_settings : dict or None
-        Settings of the mixer's own by name, such as ``{"state_size": 8}`` for Mamba.
+        Settings of the mixers' own by name, such as ``{"state_size": 8}``: a plain name goes to every mixer that has
+        it, ``"attention__window"`` to that one. `set_params` and `tune` know them as ``mixer__state_size`` and
+        ``mixer__attention__window``.
     base : "ridge" or None
         The closed-form part; None leaves it out.
     quantiles : sequence of float
@@ -62,8 +66,14 @@ class Forecaster(BaseEstimator):
     context_length : int or "auto"
         Observations of a training window, rounded up to whole patches; "auto": 30 patches, less on short data. A
         quarter of it is the half-life of the scaler.
-    d_model, n_layers : int
-        Width and number of blocks.
+    d_model : int
+        Width.
+    n_layers : int or "auto"
+        Number of mixers, a multiple of the pattern's, which is repeated; "auto": the pattern once, a single mixer
+        twice.
+    state_budget : int, str or None
+        Bytes, such as ``"64KiB"``, that a stream of one series with ``refresh="patch"`` may take: the mixers' states
+        are made smaller until it fits, and ``notes_`` tells which sizes were chosen.
     dropout : float
         In training.
     calendar : "auto", None or sequence of {"day", "week", "month", "year"}
@@ -139,7 +149,7 @@ class Forecaster(BaseEstimator):
         self,
         horizon: int,
         *,
-        mixer: str | type[Mixer] | None = None,
+        mixer: str | type[Mixer] | Sequence[str | type[Mixer]] | None = None,
         mixer_settings: dict[str, Any] | None = None,
         base: str | None = "ridge",
         quantiles: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
@@ -147,7 +157,8 @@ class Forecaster(BaseEstimator):
         patch_length: int | str = "auto",
         context_length: int | str = "auto",
         d_model: int = 64,
-        n_layers: int = 2,
+        n_layers: int | str = "auto",
+        state_budget: int | str | None = None,
         dropout: float = 0.2,
         calendar: Any = "auto",
         gaps: str = "refuse",
@@ -171,6 +182,7 @@ class Forecaster(BaseEstimator):
         self.context_length = context_length
         self.d_model = d_model
         self.n_layers = n_layers
+        self.state_budget = state_budget
         self.dropout = dropout
         self.calendar = calendar
         self.gaps = gaps
@@ -215,7 +227,7 @@ class Forecaster(BaseEstimator):
         KeyboardInterrupt
             After Ctrl-C: training has stopped in order and the forecaster is usable with the weights it has.
         """
-        mixer = self._checked_mixer()
+        stack = self._checked_stack()
         for name, value in (("X_past", X_past), ("static", static)):
             if value is not None:
                 raise DataError(
@@ -226,7 +238,7 @@ class Forecaster(BaseEstimator):
         if X is not None:
             x = read_covariates(X, table.timeline, inserted=table.inserted, keep_beyond=True)
         settings = self.get_params(deep=False)
-        fit = fit_model(table, x, settings, mixer, self._own_base or self.base)
+        fit = fit_model(table, x, settings, stack, self._own_base or self.base)
         self.model_ = fit.model
         self.history_ = pd.DataFrame(fit.curve, columns=["step", "loss", "learning_rate"])
         self.schedules_ = pd.DataFrame(
@@ -248,8 +260,8 @@ class Forecaster(BaseEstimator):
             raise KeyboardInterrupt
         return self
 
-    def _checked_mixer(self) -> type[Mixer] | None:
-        """Check all settings; the mixer class of the network, None for a forecaster without one."""
+    def _checked_stack(self) -> Stack | None:
+        """Check all settings; the mixer of each layer of the network, None for a forecaster without one."""
         check_settings(self.get_params(deep=False))
         name = type(self).__name__
         if self._own_mixer is None and self.mixer is not None:
@@ -263,9 +275,31 @@ class Forecaster(BaseEstimator):
             raise ConfigError(f"base=None leaves {name} nothing to forecast with. Leave base out.")
         if chosen is None:
             return None
-        mixer = find_mixer(chosen)
-        check_mixer_settings(mixer, self.mixer_settings, int(self.d_model))
-        return mixer
+        stack = read_stack(chosen, self.n_layers)
+        check_stack_settings(stack, self.mixer_settings, int(self.d_model))
+        return stack
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Settings by name; with `deep` also those in `mixer_settings`, as ``mixer__state_size``."""
+        params = super().get_params(deep=deep)
+        if deep and isinstance(self.mixer_settings, Mapping):
+            params |= {OF_MIXER + name: value for name, value in self.mixer_settings.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings; ``mixer__state_size=8`` changes one of `mixer_settings` and leaves the others.
+
+        Examples
+        --------
+        >>> model = Forecaster(24, mixer_settings={"expand": 1})
+        >>> model.set_params(d_model=32, mixer__state_size=8).mixer_settings
+        {'expand': 1, 'state_size': 8}
+        """
+        super().set_params(**{name: value for name, value in params.items() if not name.startswith(OF_MIXER)})
+        nested = {n.removeprefix(OF_MIXER): value for n, value in params.items() if n.startswith(OF_MIXER)}
+        if nested:
+            self.mixer_settings = {**(self.mixer_settings or {}), **nested}
+        return self
 
     # -- predict -------------------------------------------------------------------------------------------------
 

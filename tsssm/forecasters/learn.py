@@ -17,7 +17,7 @@ from tsssm.data import WindowSource
 from tsssm.errors import ConfigError
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.validation import FitData, forecast_judgement, has_validation
-from tsssm.mixers import Mixer
+from tsssm.mixers import Stack
 from tsssm.network import ForecastNetwork
 from tsssm.training import Schedule
 
@@ -58,7 +58,7 @@ class Learned:
     resumed_from_step: int | None
 
 
-def learn(model: Model, mixer: type[Mixer], data: FitData, settings: dict[str, Any]) -> Learned:
+def learn(model: Model, stack: Stack, data: FitData, settings: dict[str, Any]) -> Learned:
     """Train a network for a model whose other parts are fitted.
 
     Raises
@@ -70,7 +70,7 @@ def learn(model: Model, mixer: type[Mixer], data: FitData, settings: dict[str, A
     # the random state and Lightning's log levels belong to the process: fits of several threads take turns
     with _turn, torch.inference_mode(False), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         torch.manual_seed(settings["random_state"])
-        network = model.spec.build_network(mixer, data.panel.n_covariates)
+        network = model.spec.build_network(stack, data.panel.n_covariates)
         learned = _train(_task(model, network, data, settings), settings, has_validation(data))
     network.requires_grad_(False)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):

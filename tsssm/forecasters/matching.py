@@ -1,67 +1,215 @@
-"""The sizes with which a transformer has as many parameters as another network."""
+"""Sizes with which a network has as many parameters as another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cache
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+import torch
+from sklearn.base import clone
+
 from tsssm.errors import ConfigError
-from tsssm.forecasters.parameters import backbone_parameters, count_backbone
-from tsssm.mixers import Attention
+from tsssm.forecasters.parameters import backbone_parameters
+from tsssm.mixers import SEPARATOR, Mixer, Stack, kinds, settings_of
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
 
-__all__ = ["TOLERANCE", "matched_sizes"]
+__all__ = ["match_parameters"]
 
-TOLERANCE = 0.01  # relative difference of the backbones' parameters
-_N_HEADS = 4
-_MLP_RATIOS = 0.5, 16.0  # hidden units of the MLP in units of the width: outside, it is no transformer worth the name
+# how far the mixers' own sizes may go from their defaults, the first with which some width fits
+_PROPORTIONS = (0.8, 1.25), (0.4, 2.5), (0.125, 4.0)
+_MOST_WIDTH = 1 << 15
 
 
-def matched_sizes(forecaster: Forecaster) -> dict[str, Any]:
-    """Width and MLP width of attention whose backbone has the parameters of a forecaster's.
+def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: float = 0.01) -> Forecaster:
+    """A copy of a forecaster whose backbone has as many parameters as another's.
 
-    The width is the nearest to the forecaster's own (a multiple of twice the heads) at which an MLP between half and
-    16 times as wide makes up the difference; the MLP's width then matches exactly, up to half a hidden unit a layer.
+    The backbone is the residual blocks and all norms; embedding, head and base follow from the width, the horizon and
+    the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that at
+    which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its MLP)
+    makes up the rest.
+    With ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
 
     Parameters
     ----------
-    forecaster : Forecaster
-        Fitted or not, with a network.
+    target : Forecaster or int
+        Fitted or not, with a network; or the number of parameters.
+    model : Forecaster
+        One with a network, of any mixer or pattern; it stays as it is.
+    tolerance : float, default 0.01
+        Largest relative difference.
 
     Returns
     -------
-    dict
-        ``d_model`` and ``mixer_settings``.
+    Forecaster
+        Not fitted, with another `d_model` and other `mixer_settings`.
 
     Raises
     ------
     ConfigError
-        The forecaster has no network, or no such sizes are within 1%.
+        One of the two has no network, or there are no such sizes.
+
+    Examples
+    --------
+    >>> from tsssm import Forecaster, MambaForecaster
+    >>> from tsssm.forecasters.parameters import backbone_parameters
+    >>> hybrid = match_parameters(MambaForecaster(24), Forecaster(24, mixer="gla*3+attention", verbose=False))
+    >>> hybrid.d_model, hybrid.mixer_settings
+    >>> backbone_parameters(MambaForecaster(24)), backbone_parameters(hybrid)
     """
-    target, own, n_layers = backbone_parameters(forecaster), int(forecaster.d_model), int(forecaster.n_layers)
-    step = 2 * _N_HEADS  # heads of an even size
-    widths = range(step, max(2 * own, own + 8 * step) + 1, step)
-    for d_model in sorted(widths, key=lambda width: abs(width - own)):
-        mlp_width = _matching_mlp(target, d_model, n_layers)
-        if mlp_width is not None:
-            return {"d_model": d_model, "mixer_settings": {"n_heads": _N_HEADS, "mlp_width": mlp_width}}
-    raise ConfigError(
-        f"no transformer of {n_layers} layers and {_N_HEADS} heads has within {TOLERANCE:.0%} of the {target:,} "
-        f"backbone parameters of {type(forecaster).__name__}(d_model={own}). Choose another d_model, 16 or more."
+    from tsssm.forecasters.costs import cost_table
+    from tsssm.forecasters.forecaster import Forecaster
+
+    if not isinstance(model, Forecaster):
+        raise ConfigError(f"model must be a forecaster, fitted or not; got {model!r}")
+    if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+        raise ConfigError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
+    wanted, own = _wanted(target), backbone_parameters(model)  # which also checks the settings
+    stack, given = model._checked_stack() or (), model.mixer_settings or {}
+    found = _find_sizes(stack, given, wanted, int(model.d_model), tolerance)
+    if found is None:
+        raise ConfigError(
+            f"no {type(model).__name__} has within {tolerance:.3g} of {wanted:,} backbone parameters: its own are "
+            f"{own:,} at d_model={model.d_model}. Choose another number of layers, or a larger tolerance."
+        )
+    d_model, sizes = found
+    matched = clone(model).set_params(d_model=d_model, mixer_settings={**given, **sizes} or None)
+    if model.verbose:
+        rows = {"target": target} if isinstance(target, Forecaster) else {}
+        print(cost_table({**rows, "matched": matched}).T.to_string(header=bool(rows)))
+    return matched
+
+
+def _wanted(target: Any) -> int:
+    from tsssm.forecasters.forecaster import Forecaster
+
+    if isinstance(target, Forecaster):
+        return backbone_parameters(target)
+    if isinstance(target, Integral) and not isinstance(target, bool) and target > 0:
+        return int(target)
+    raise ConfigError(f"target must be a forecaster or a number of parameters; got {target!r}")
+
+
+def _find_sizes(
+    stack: Stack, given: dict, wanted: int, own: int, tolerance: float
+) -> tuple[int, dict[str, Any]] | None:
+    """Width and the mixers' sizes; None where there are none."""
+    unit = _width_unit(stack, given)
+    for least, most in _PROPORTIONS:
+        for d_model in _widths(stack, given, wanted, own, unit, (least, most)):
+            try:
+                sizes = _fit_sizes(stack, given, d_model, wanted, (least, most))
+            except ConfigError:  # narrower than a mixer can be
+                continue
+            if abs(_backbone(stack, given, d_model, sizes) - wanted) <= tolerance * wanted:
+                return d_model, sizes
+    return None
+
+
+def _widths(
+    stack: Stack, given: dict, wanted: int, own: int, unit: int, proportions: tuple[float, float]
+) -> Iterator[int]:
+    """Widths at which the number wanted lies between those of the smallest and the largest sizes.
+
+    The model's own first, if it is one of them; then the nearest to that at which the sizes are the defaults.
+    """
+
+
+    def count(width: int, proportion: float) -> int:
+        return _backbone(stack, given, width, _sizes(stack, given, width, proportion))
+
+    least, most = proportions
+    first = _first_multiple(lambda width: count(width, most) >= wanted, unit)
+    last = _first_multiple(lambda width: count(width, least) >= wanted, unit)
+    if own % unit == 0 and first <= own <= last:
+        yield own
+    yield from sorted(range(first, last + unit, unit), key=lambda width: abs(count(width, 1.0) - wanted))
+
+
+def _first_multiple(holds: Callable[[int], bool], unit: int) -> int:
+    """The smallest multiple of `unit` from which on a growing quantity is large enough."""
+
+    def enough(multiple: int) -> bool:
+        try:
+            return holds(unit * multiple)
+        except ConfigError:  # narrower than a mixer can be
+            return False
+
+    low, high = 0, 1
+    while not enough(high) and unit * high < _MOST_WIDTH:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return unit * high
+
+
+def _fit_sizes(
+    stack: Stack, given: dict, d_model: int, wanted: int, proportions: tuple[float, float]
+) -> dict[str, Any]:
+    """Sizes in the common proportion to their defaults that comes closest."""
+    low, high = proportions
+    for _ in range(16):  # sizes are below 2^16
+        middle = (low * high) ** 0.5
+        enough = _backbone(stack, given, d_model, _sizes(stack, given, d_model, middle)) >= wanted
+        low, high = (low, middle) if enough else (middle, high)
+    both = [_sizes(stack, given, d_model, proportion) for proportion in (low, high)]
+    return min(both, key=lambda sizes: abs(_backbone(stack, given, d_model, sizes) - wanted))
+
+
+def _sizes(stack: Stack, given: dict, d_model: int, proportion: float) -> dict[str, Any]:
+    """The size setting of each mixer in proportion to its default, by the names that a stack's settings have."""
+    sizes = {}
+    for mixer in kinds(stack):
+        own = settings_of(mixer, given)
+        setting = mixer.size_setting(d_model, own)
+        if setting is not None:
+            name, default = setting
+            size = _allowed_size(mixer, d_model, own, name, max(1, round(proportion * default)))
+            sizes[name if len(kinds(stack)) == 1 else f"{mixer.name}{SEPARATOR}{name}"] = size
+    return sizes
+
+
+def _allowed_size(mixer: type[Mixer], d_model: int, settings: dict[str, Any], name: str, size: int) -> int:
+    """The size itself, or the next with which the mixer can be built: some take even ones only."""
+    for candidate in range(size, size + 16):
+        try:
+            _layer(mixer, d_model, True, tuple(sorted({**settings, name: candidate}.items())))
+        except ConfigError:
+            continue
+        return candidate
+    return size
+
+
+def _width_unit(stack: Stack, given: dict) -> int:
+    """The least number whose multiples are widths that all mixers can have."""
+    for unit in range(1, 1025):
+        try:
+            for multiple in (17, 19, 23):
+                _backbone(stack, given, unit * multiple, {})
+        except ConfigError:
+            continue
+        return unit
+    raise ConfigError(f"no width up to 1024 is one that {', '.join(m.name for m in kinds(stack))} can all have")
+
+
+def _backbone(stack: Stack, given: dict, d_model: int, sizes: dict[str, Any]) -> int:
+    """Parameters of the blocks and norms."""
+    settings = {**given, **sizes}
+    layers = (
+        _layer(mixer, d_model, i == 0, tuple(sorted(settings_of(mixer, settings).items())))
+        for i, mixer in enumerate(stack)
     )
+    return sum(layers) + d_model
 
 
-def _matching_mlp(target: int, d_model: int, n_layers: int) -> int | None:
-    """The MLP width that comes closest at this width; None where that is not close, or no sensible MLP."""
-    narrow, wider = (_backbone(d_model, n_layers, width) for width in (1, 2))
-    mlp_width = 1 + round((target - narrow) / (wider - narrow))  # the count is linear in the MLP's width
-    least, most = (ratio * d_model for ratio in _MLP_RATIOS)
-    if not least <= mlp_width <= most:
-        return None
-    close = abs(_backbone(d_model, n_layers, mlp_width) - target) <= TOLERANCE * target
-    return mlp_width if close else None
-
-
-def _backbone(d_model: int, n_layers: int, mlp_width: int) -> int:
-    return count_backbone(Attention, d_model, n_layers, {"n_heads": _N_HEADS, "mlp_width": mlp_width})
+@cache
+def _layer(mixer: type[Mixer], d_model: int, first: bool, settings: tuple) -> int:
+    """Parameters of a mixer, its channel mixer and the norms before them; the first layer may have fewer."""
+    with torch.device("meta"):  # shapes without memory
+        own = mixer(d_model, layer_index=0 if first else 1, n_layers=2, **dict(settings))
+        parts = [part for part in (own, own.channel_mixer()) if part is not None]
+    return sum(d_model + sum(p.numel() for p in part.parameters()) for part in parts)

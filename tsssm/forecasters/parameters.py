@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from tsssm.errors import ConfigError
-from tsssm.forecasters.mixer_settings import resolve_mixer_settings
+from tsssm.forecasters.model import Model
 from tsssm.linear import Ridge
-from tsssm.mixers import Mixer
+from tsssm.mixers import Stack, resolve_settings
 from tsssm.network import ForecastNetwork
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
 
-__all__ = ["ParameterCounts", "backbone_parameters", "count_backbone", "parameter_counts"]
+__all__ = ["ParameterCounts", "backbone_parameters", "count_backbone", "count_parameters", "parameter_counts"]
 
 _ANY = 8  # sizes that the backbone does not depend on
 
@@ -66,7 +66,11 @@ def parameter_counts(forecaster: Forecaster) -> ParameterCounts:
     >>> parameter_counts(LinearForecaster(horizon=2, verbose=False).fit(np.arange(50.0)))
     ParameterCounts(backbone=0, embedding=0, head=0, base=32)
     """
-    model = forecaster._fitted()
+    return count_parameters(forecaster._fitted())
+
+
+def count_parameters(model: Model) -> ParameterCounts:
+    """Count a model's parameters by part."""
     base = model.base.weights.numel() if isinstance(model.base, Ridge) else 0
     network = model.network
     if network is None:
@@ -83,24 +87,23 @@ def backbone_parameters(forecaster: Forecaster) -> int:
     ConfigError
         Invalid settings, or there is no network.
     """
-    mixer = forecaster._checked_mixer()
-    if mixer is None:
+    stack = forecaster._checked_stack()
+    if stack is None:
         raise ConfigError(f"{type(forecaster).__name__} has no network, and so no backbone to count.")
-    return count_backbone(mixer, int(forecaster.d_model), int(forecaster.n_layers), forecaster.mixer_settings)
+    return count_backbone(stack, int(forecaster.d_model), forecaster.mixer_settings)
 
 
-def count_backbone(mixer: type[Mixer], d_model: int, n_layers: int, mixer_settings: dict | None) -> int:
-    """Parameters of `n_layers` blocks with a mixer (and its channel mixer), and of all norms."""
+def count_backbone(stack: Stack, d_model: int, mixer_settings: dict | None) -> int:
+    """Parameters of the blocks of a stack (mixers and channel mixers), and of all norms."""
     with torch.device("meta"):  # shapes without memory
         network = ForecastNetwork(
-            mixer,
+            stack,
             patch_length=_ANY,
             n_covariates=0,
             horizon=_ANY,
             levels=(0.5,),
             d_model=d_model,
-            n_layers=n_layers,
-            mixer_settings=resolve_mixer_settings(mixer, _ANY, mixer_settings),
+            mixer_settings=resolve_settings(stack, _ANY, mixer_settings),
         )
     return _count(network) - _count(network.embedding) - _count(network.head)
 

@@ -12,6 +12,7 @@ import torch
 
 from tsssm.data import CYCLES
 from tsssm.errors import ConfigError
+from tsssm.forecasters.byte_size import read_bytes
 from tsssm.training import Training
 
 __all__ = ["check_settings"]
@@ -60,6 +61,11 @@ def _positive(name: str, value: Any, alternative: str = ""):
 def _time_budget(name: str, value: Any):
     if value is not None:
         yield from _positive(f"{name} (seconds)", value)
+
+
+def _state_budget(name: str, value: Any):
+    if value is not None and read_bytes(value) is None:
+        yield f'{name} must be a number of bytes above 0, such as 65536 or "64KiB", or None; got {value!r}'
 
 
 def _dropout(name: str, value: Any):
@@ -139,7 +145,8 @@ _CHECKS: dict[str, Callable] = {
     "patch_length": _integer(1, "auto"),
     "context_length": _integer(1, "auto"),
     "d_model": _integer(1),
-    "n_layers": _integer(1),
+    "n_layers": _integer(1, "auto"),
+    "state_budget": _state_budget,
     "dropout": _dropout,
     "calendar": _calendar,
     "gaps": _one_of("refuse", "mask"),

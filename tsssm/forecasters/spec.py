@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tsssm.mixers import Mixer
+from tsssm.mixers import Stack
 from tsssm.network import CausalScaler, ForecastNetwork
 
 __all__ = ["ModelSpec"]
@@ -23,9 +23,9 @@ class ModelSpec:
     levels : tuple of float
         Trained quantile levels, increasing, 0.5 among them.
     mixer : str or None
-        Short name of the mixer; None without a network.
+        Short name of the mixer or pattern of the mixers, repeated in `n_layers`; None without a network.
     mixer_settings : dict
-        The mixer's settings, those that follow from the context among them.
+        The mixers' settings, those that follow from the context among them.
     base : str or None
         "ridge", "seasonal" or None.
     d_model, n_layers : int
@@ -74,16 +74,15 @@ class ModelSpec:
         """The causal scaler: its half-life is a quarter of the context."""
         return CausalScaler(half_life=self.context_length / 4)
 
-    def build_network(self, mixer: type[Mixer], n_covariates: int) -> ForecastNetwork:
+    def build_network(self, stack: Stack, n_covariates: int) -> ForecastNetwork:
         """A network of these sizes with fresh weights, in float32 whatever torch's default."""
         return ForecastNetwork(
-            mixer,
+            stack,
             patch_length=self.patch_length,
             n_covariates=n_covariates,
             horizon=self.horizon,
             levels=self.levels,
             d_model=self.d_model,
-            n_layers=self.n_layers,
             dropout=self.dropout,
             mixer_settings=self.mixer_settings,
         ).float()

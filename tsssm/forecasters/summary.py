@@ -57,7 +57,7 @@ def summarise(forecaster: Forecaster) -> Summary:
     }
     if model.network is not None:
         facts["network"] = (
-            f"{spec.n_layers} blocks of {spec.mixer}, width {spec.d_model}, patches of {spec.patch_length}, "
+            f"{spec.n_layers} layers of {spec.mixer}, width {spec.d_model}, patches of {spec.patch_length}, "
             f"context {spec.context_length}"
         )
         facts["parameters"] = _parameters_text(forecaster)

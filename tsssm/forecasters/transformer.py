@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters.forecaster import Forecaster
-from tsssm.forecasters.matching import matched_sizes
+from tsssm.forecasters.matching import match_parameters
 
 __all__ = ["TransformerForecaster"]
 
@@ -23,7 +23,7 @@ class TransformerForecaster(Forecaster):
     >>> from tsssm import MambaForecaster, TransformerForecaster
     >>> twin = TransformerForecaster.matched_to(MambaForecaster(horizon=6, max_steps=10, verbose=False))
     >>> twin.d_model, twin.mixer_settings
-    (64, {'n_heads': 4, 'mlp_width': 125})
+    (64, {'mlp_width': 125})
     >>> y = np.sin(np.arange(300) * 2 * np.pi / 12)
     >>> twin.set_params(patch_length=12).fit(y).predict().shape
     (6,)
@@ -61,5 +61,8 @@ class TransformerForecaster(Forecaster):
         """
         if not isinstance(model, Forecaster):
             raise ConfigError(f"matched_to takes a forecaster, fitted or not; got {model!r}")
-        settings = model.get_params(deep=False) | {"mixer": None} | matched_sizes(model)
-        return cls(**settings)
+        layers = model._checked_stack()
+        settings = model.get_params(deep=False) | {"mixer": None, "mixer_settings": None, "verbose": False}
+        if layers is not None:
+            settings["n_layers"] = len(layers)
+        return match_parameters(model, cls(**settings)).set_params(verbose=model.verbose)

@@ -22,6 +22,16 @@ from .rwkv_channel_mix import RWKVChannelMix
 from .s4d import S4D
 from .settings import setting_names
 from .slstm import SLSTM
+from .stack import Stack, read_stack, stack_name
+from .stack_settings import (
+    SEPARATOR,
+    check_stack_settings,
+    kinds,
+    plain_settings,
+    resolve_settings,
+    settings_of,
+    stack_setting_names,
+)
 from .swiglu import SwiGLU
 
 __all__ = [
@@ -31,6 +41,7 @@ __all__ = [
     "RWKV6",
     "RWKV7",
     "S4D",
+    "SEPARATOR",
     "SLSTM",
     "Attention",
     "Based",
@@ -44,8 +55,17 @@ __all__ = [
     "RWKVChannelMix",
     "Retention",
     "RotaryAverage",
+    "Stack",
     "SwiGLU",
     "check_mixer",
+    "check_stack_settings",
     "find_mixer",
+    "kinds",
+    "plain_settings",
+    "read_stack",
+    "resolve_settings",
     "setting_names",
+    "settings_of",
+    "stack_name",
+    "stack_setting_names",
 ]

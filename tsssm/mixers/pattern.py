@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
+from itertools import groupby
 
 from tsssm.errors import ConfigError
 
-__all__ = ["MOST_LAYERS", "read_pattern"]
+__all__ = ["MOST_LAYERS", "read_pattern", "write_pattern"]
 
 MOST_LAYERS = 1000  # of a stack: a larger number is a slip of the finger, and would fill the memory
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[()*+]))\s*")
 
 
-def read_pattern(pattern: str) -> tuple[str, ...]:
+def read_pattern(pattern: str, known: Collection[str] | None = None) -> tuple[str, ...]:
     """Names of the mixers of a stack, from the first layer to the last.
 
     ::
@@ -25,11 +27,14 @@ def read_pattern(pattern: str) -> tuple[str, ...]:
     ----------
     pattern : str
         Short names of mixers, ``+`` between layers, ``*`` and a number for repeats, round brackets.
+    known : collection of str, optional
+        Names that a mixer may have; any unless given.
 
     Raises
     ------
     ConfigError
-        The pattern does not follow the rules, or has more than 1000 layers; the message points at the character.
+        The pattern does not follow the rules, has a name that is not known, or more than 1000 layers; the message
+        points at the character.
 
     Examples
     --------
@@ -38,18 +43,31 @@ def read_pattern(pattern: str) -> tuple[str, ...]:
     >>> read_pattern("(mamba + attention) * 2")
     ('mamba', 'attention', 'mamba', 'attention')
     """
-    reader = _Reader(pattern)
+    reader = _Reader(pattern, known)
     stack = reader.stack()
     if reader.kind is not None:
         reader.refuse('"+" or the end' if reader.text == ")" else '"+", "*" or the end')
     return stack
 
 
+def write_pattern(names: Sequence[str]) -> str:
+    """The shortest stretch of a stack that repeats until its end, as a pattern.
+
+    Examples
+    --------
+    >>> write_pattern(["mamba", "mamba", "attention"]), write_pattern(["mamba"] * 4)
+    ('mamba*2+attention', 'mamba')
+    """
+    length = next(n for n in range(1, len(names) + 1) if list(names) == list(names[:n]) * (len(names) // n))
+    counts = ((name, len(list(run))) for name, run in groupby(names[:length]))
+    return "+".join(name if count == 1 else f"{name}*{count}" for name, count in counts)
+
+
 class _Reader:
     """Reads a pattern token by token."""
 
-    def __init__(self, pattern: str):
-        self.pattern, self.next = pattern, 0
+    def __init__(self, pattern: str, known: Collection[str] | None):
+        self.pattern, self.known, self.next = pattern, known, 0
         self.advance()
 
     def advance(self) -> None:
@@ -72,6 +90,8 @@ class _Reader:
 
     def part(self) -> tuple[str, ...]:
         if self.kind == "name":
+            if self.known is not None and self.text not in self.known:
+                self.refuse(f"a mixer among {', '.join(sorted(self.known))}")
             layers: tuple[str, ...] = (self.text,)
             self.advance()
         elif self.text == "(":

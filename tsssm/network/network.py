@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tsssm.mixers import Mixer
+from tsssm.mixers import Mixer, settings_of
 from tsssm.network.block import Block
 from tsssm.network.head import QuantileHead
 from tsssm.network.patches import token_width
@@ -23,8 +23,8 @@ class ForecastNetwork(nn.Module):
 
     Parameters
     ----------
-    mixer : type of Mixer
-        The sequence mixer of every layer. Each has a residual block, and so has its channel mixer, if it asks for one.
+    mixers : sequence of Mixer types
+        The sequence mixer of each layer. Each has a residual block, and so has its channel mixer, if it asks for one.
     patch_length : int
         Observations of a token.
     n_covariates : int
@@ -33,19 +33,19 @@ class ForecastNetwork(nn.Module):
         Steps ahead.
     levels : sequence of float
         Increasing quantile levels, 0.5 among them.
-    d_model, n_layers : int
-        Width and number of sequence mixers.
+    d_model : int
+        Width.
     dropout : float
         Share of each mixer's output dropped in training; the embedding is left whole, for dropping values blurs them.
     mixer_settings : mapping, optional
-        The mixer's own settings, by name.
+        The mixers' own settings, by name (see `tsssm.mixers.settings_of`).
 
     Examples
     --------
     >>> import torch
     >>> from tsssm.mixers import Mamba
-    >>> network = ForecastNetwork(Mamba, patch_length=4, n_covariates=0, horizon=3, levels=(0.1, 0.5, 0.9),
-    ...                           d_model=16, n_layers=1, dropout=0.0)
+    >>> network = ForecastNetwork([Mamba], patch_length=4, n_covariates=0, horizon=3, levels=(0.1, 0.5, 0.9),
+    ...                           d_model=16, dropout=0.0)
     >>> hidden, state = network(torch.randn(2, 6, 8))
     >>> network.head(hidden, None).shape
     torch.Size([2, 6, 3, 3])
@@ -53,14 +53,13 @@ class ForecastNetwork(nn.Module):
 
     def __init__(
         self,
-        mixer: type[Mixer],
+        mixers: Sequence[type[Mixer]],
         *,
         patch_length: int,
         n_covariates: int,
         horizon: int,
         levels: Sequence[float],
         d_model: int = 64,
-        n_layers: int = 2,
         dropout: float = 0.2,
         mixer_settings: Mapping[str, Any] | None = None,
     ):
@@ -69,8 +68,10 @@ class ForecastNetwork(nn.Module):
         self.embedding = nn.Linear(token_width(patch_length, n_covariates), d_model)
         self.blocks: Iterable[Block] = nn.ModuleList(  # type: ignore[assignment]
             Block(nn.RMSNorm(d_model, eps=1e-5), part, dropout)
-            for i in range(n_layers)
-            for part in _with_channel_mixer(mixer(d_model, layer_index=i, n_layers=n_layers, **(mixer_settings or {})))
+            for i, mixer in enumerate(mixers)
+            for part in _with_channel_mixer(
+                mixer(d_model, layer_index=i, n_layers=len(mixers), **settings_of(mixer, mixer_settings))
+            )
         )
         self.norm = nn.RMSNorm(d_model, eps=1e-5)
         self.head = QuantileHead(d_model, horizon=horizon, n_covariates=n_covariates, levels=levels)

@@ -8,6 +8,7 @@ from tsssm.data import Table, read_table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
 from tsssm.forecasters.lengths import choose_lengths
+from tsssm.mixers import Stack, kinds, read_stack, stack_name
 from tsssm.tuning.validation_part import rows_to_learn_from
 
 __all__ = ["default_space", "space_of_table"]
@@ -59,7 +60,8 @@ def default_space(model: Forecaster, y: Any, *, freq: Any = None) -> dict[str, A
 
 def space_of_table(model: Forecaster, table: Table) -> dict[str, Any]:
     """See `default_space`."""
-    if model._checked_mixer() is None:
+    stack = model._checked_stack()
+    if stack is None:
         name = type(model).__name__
         raise ConfigError(
             f"{name} has no network and so no default space: its fit chooses the ridge's penalty by itself. Tune a "
@@ -69,11 +71,19 @@ def space_of_table(model: Forecaster, table: Table) -> dict[str, Any]:
         "learning_rate": (1e-3, 2e-2, "log"),
         "max_steps": (300, 1500, "log"),
         "d_model": [32, 64, 128],
-        "n_layers": (1, 3),
+        "n_layers": _depths(stack),
         "dropout": (0.0, 0.4),
     }
     contexts = _contexts(model, table)
     return space | ({"context_length": contexts} if len(contexts) > 1 else {})
+
+
+def _depths(stack: Stack) -> tuple[int, int] | list[int]:
+    """1 to 3 layers of one mixer; a pattern once or twice."""
+    if len(kinds(stack)) == 1:
+        return 1, 3
+    pattern = len(read_stack(stack_name(stack), "auto", stack))
+    return [pattern, 2 * pattern]
 
 
 def _contexts(model: Forecaster, table: Table) -> list[int]:

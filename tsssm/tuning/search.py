@@ -14,7 +14,7 @@ from tsssm.forecasters import Forecaster
 from tsssm.training import Training
 from tsssm.tuning.metric import NAMED, Metric
 from tsssm.tuning.pruning import Report
-from tsssm.tuning.space import Space
+from tsssm.tuning.space import Space, fitting_settings
 from tsssm.tuning.trials import CUT_OFF, FAILURE, GIVEN, STEPS, best_trial, ended
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class Search:
 
     def settings(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         """The settings of a trial, the model's own ones if it is that of the model as given."""
-        return self.space.own(self.model) if GIVEN in trial.user_attrs else self.space.settings(trial.params)
+        if GIVEN in trial.user_attrs:
+            return self.space.own(self.model)
+        return fitting_settings(self.model, self.space.settings(trial.params))
 
     def best_model(self, best: FrozenTrial) -> Forecaster:
         """The best trial's model: as it was fitted, or fitted again if another process did."""
@@ -150,7 +152,7 @@ class Search:
         """None where there is no schedule, it is not known beforehand, or the metric is the user's own."""
         steps: int | str = candidate.max_steps
         known = not isinstance(steps, str) and candidate.training.strategy == "auto"
-        if not known or candidate._checked_mixer() is None or self.metric.name not in NAMED:
+        if not known or candidate._checked_stack() is None or self.metric.name not in NAMED:
             return None
         return Report(trial, int(steps))
 

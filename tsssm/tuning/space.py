@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
+from tsssm.forecasters.forecaster import OF_MIXER
 from tsssm.forecasters.settings import check_settings
+from tsssm.mixers import read_stack, stack_setting_names
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["Space", "read_space", "space_faults"]
+__all__ = ["Space", "fitting_settings", "read_space", "space_faults"]
 
 FIXED = ("horizon", "validation_size", "season_length")  # what the error measures
 _FORMS = '(low, high), (low, high, "log") or a list of choices'
@@ -37,15 +39,18 @@ class Space:
         }
 
     def own(self, model: Forecaster) -> dict[str, Any]:
-        """The model's own values of the settings."""
-        return {name: getattr(model, name) for name in self.distributions}
+        """The model's own values of the settings, of those of its mixers that are given; layers as their number."""
+        params = model.get_params(deep=True)
+        if "n_layers" in self.distributions:
+            params["n_layers"] = len(model._checked_stack() or ())
+        return {name: params[name] for name in self.distributions if name in params}
 
     def params(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the settings that the space holds, as a trial's parameters."""
         return {
             name: _stored(settings[name])
             for name, distribution in self.distributions.items()
-            if _holds(distribution, _stored(settings[name]))
+            if name in settings and _holds(distribution, _stored(settings[name]))
         }
 
 
@@ -55,13 +60,38 @@ def space_faults(space: Any, model: Forecaster) -> Iterator[str]:
         yield f"space must be a dict of settings, each with {_FORMS}; got {space!r}"
         return
     valid = sorted(set(model.get_params(deep=False)) - set(FIXED))
+    of_mixers = _mixer_settings(space, model)
     for name, values in space.items():
         if name in FIXED:
             yield f"space names {name!r}, which changes what the error measures. Set it on the model"
-        elif name not in valid:
+        elif name.startswith(OF_MIXER) and name not in of_mixers:
+            known = ", ".join(of_mixers) or "none"
+            yield f"space names {name!r}, which is no setting of the mixers; there are {known}"
+        elif name not in valid and name not in of_mixers:
             yield f"space names {name!r}, which is no setting; there are {', '.join(valid)}"
         else:
             yield from _range_faults(name, values)
+
+
+def fitting_settings(model: Forecaster, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's settings without those of mixers that the trial does not have."""
+    known = _stack_settings(settings.get("mixer", model.mixer) or model._own_mixer)
+    return {name: value for name, value in settings.items() if not name.startswith(OF_MIXER) or name in known}
+
+
+def _mixer_settings(space: Mapping[str, Any], model: Forecaster) -> list[str]:
+    """Names of the settings of all mixers that a trial may have."""
+    choices = space.get("mixer", [model.mixer])
+    stacks = [mixer or model._own_mixer for mixer in (choices if isinstance(choices, list) else [])]
+    return list(dict.fromkeys(name for stack in stacks for name in _stack_settings(stack)))
+
+
+def _stack_settings(mixer: Any) -> list[str]:
+    """None of a mixer that is not known: its trials fail with the reason."""
+    try:
+        return [] if mixer is None else [OF_MIXER + name for name in stack_setting_names(read_stack(mixer))]
+    except ConfigError:
+        return []
 
 
 def read_space(space: Mapping[str, Any]) -> Space:

@@ -120,7 +120,7 @@ def tune(
 
     if not isinstance(model, Forecaster):
         raise ConfigError(f"model must be a forecaster, such as MambaForecaster(horizon=24); got {model!r}")
-    model._checked_mixer()
+    model._checked_stack()
     faults = [*_faults(n_trials, time_budget), *metric_faults(metric)]
     faults += [] if space is None else space_faults(space, model)
     if faults:

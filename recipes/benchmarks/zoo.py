@@ -1,0 +1,217 @@
+"""Every mixer and two hybrids at equal parameters on four sets: the table of docs/zoo.md.
+
+    TSSSM_DATA_HOME=<folder of sets> python recipes/benchmarks/zoo.py [--sets ETTh1 vic ...] [--mixers mamba ...]
+
+Two processes side by side, one thread each. Networks of two layers with 110,000 parameters in blocks and norms; patches
+of 24, a context of 30 patches, the median alone, no calendar, 300 steps of 32 windows. Columns are standardised by the
+training part. The learning rate of each mixer is the one of 1e-3, 2e-3, 4e-3 and 8e-3 with which seed 0 has the lowest
+mean absolute error of the network on the validation part; two more seeds follow with that one. Test figures are of every
+window of the test part; p-values: Diebold-Mariano over the squared error of each window, mean of the seeds, against
+attention.
+
+Each result is kept in the folder `--work` as soon as it is there; the same command goes on after an end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from defaults import SETS as CONTESTS
+from defaults import Contest, mean_losses
+from report import write_report
+
+BACKBONE, PATCH, TOKENS, STEPS = 110_000, 24, 30, 300
+RATES, SEEDS = (1e-3, 2e-3, 4e-3, 8e-3), (0, 1, 2)
+UPDATES = 300  # of a stream, timed
+REFERENCE = "attention"
+MIXERS = (
+    "attention",
+    "rotary_average",
+    "linear_attention",
+    "rwkv7",
+    "mamba",
+    "mamba2",
+    "rwkv6",
+    "s4d",
+    "gla",
+    "retention",
+    "gated_delta",
+    "mlstm",
+    "slstm",
+    "mamba3",
+    "based",
+    "long_convolution",
+)
+HYBRIDS = ("mamba2+attention", "rotary_average+linear_attention")
+SETS = {name: CONTESTS[name] for name in ("vic", "bike", "ETTh1")} | {"demo": ("electricity", None, (48,), None)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--mixers", nargs="+", default=[*MIXERS, *HYBRIDS])
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "tsssm-zoo")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers, before they import torch
+    jobs = [(dataset, mixer, options.work) for mixer in options.mixers for dataset in options.sets]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for line in pool.map(run_contest, *zip(*jobs)):
+            print(line, flush=True)
+    report(options.sets, options.mixers, options.work)
+
+
+def run_contest(dataset: str, mixer: str, work: Path) -> str:
+    """All fits of a mixer on a set that are not there yet."""
+    contest, folder = Contest.of(*SETS[dataset]), work / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    for rate in RATES:
+        run(contest, mixer, rate, 0, folder)
+    rate = chosen_rate(mixer, folder)
+    for seed in SEEDS[1:]:
+        run(contest, mixer, rate, seed, folder)
+    figures = [json.loads(path_of(folder, mixer, rate, seed).with_suffix(".json").read_text()) for seed in SEEDS]
+    errors = [figure["mse_mae"]["average"]["network"][0] for figure in figures]
+    return f"{dataset} {mixer}: learning rate {rate:g}, network's MSE {np.mean(errors):.4f} of {errors}"
+
+
+def path_of(folder: Path, mixer: str, rate: float, seed: int) -> Path:
+    return folder / f"{mixer.replace('*', 'x')}-{rate:g}-{seed}"
+
+
+def chosen_rate(mixer: str, folder: Path) -> float:
+    """By the validation part alone."""
+    figures = {rate: json.loads(path_of(folder, mixer, rate, 0).with_suffix(".json").read_text()) for rate in RATES}
+    return min(RATES, key=lambda rate: figures[rate]["validation_mae"]["network"])
+
+
+def run(contest: Contest, mixer: str, rate: float, seed: int, folder: Path) -> None:
+    """Fit and score: ``.json`` has the figures, ``.npz`` the squared error of each window."""
+    path = path_of(folder, mixer, rate, seed)
+    if path.with_suffix(".json").exists():
+        return
+    before_test = contest.train + contest.held_out
+    model = forecaster(mixer, max(contest.horizons)).set_params(
+        validation_size=contest.held_out, learning_rate=rate, random_state=seed
+    )
+    begin = time.process_time()
+    model.fit(contest.y.iloc[:before_test])
+    figures: dict[str, Any] = {
+        "fit_cpu_seconds": round(time.process_time() - begin, 1),
+        "validation_mae": {part: round(float(v), 5) for part, v in model.validation_["mae"].items()},
+        "update_us": update_time(model, contest.y.iloc[before_test : before_test + UPDATES]),
+        "mse_mae": {},
+    }
+    losses = {}
+    for horizon in contest.horizons:
+        windows = len(contest.y) - before_test - horizon + 1
+        backtest = model.backtest(contest.y, horizon=horizon, n_windows=windows, step=1)
+        parts = {"network": backtest.windows.network, "base": backtest.windows.base, "both": backtest.windows.point}
+        errors = {part: forecast - backtest.actual for part, forecast in parts.items()}
+        figures["mse_mae"][str(horizon)] = {
+            part: [round(float(np.mean(error**2)), 5), round(float(np.mean(abs(error))), 5)]
+            for part, error in errors.items()
+        }
+        losses |= {f"{part}-{horizon}": np.mean(error**2, axis=(1, 2)) for part, error in errors.items()}
+    by_horizon = [figures["mse_mae"][str(horizon)] for horizon in contest.horizons]
+    figures["mse_mae"]["average"] = {
+        part: np.mean([one[part] for one in by_horizon], axis=0).round(5).tolist() for part in parts
+    }
+    np.savez(path.with_suffix(".npz"), **losses)
+    path.with_suffix(".json").write_text(json.dumps(figures))
+
+
+def forecaster(mixer: str, horizon: int) -> Any:
+    from tsssm import Forecaster, match_parameters
+
+    recipe = Forecaster(
+        horizon,
+        mixer=mixer,
+        quantiles=(0.5,),
+        calendar=None,
+        patch_length=PATCH,
+        context_length=PATCH * TOKENS,
+        max_steps=STEPS,
+        device="cpu",
+        verbose=False,
+    )
+    return match_parameters(BACKBONE, recipe)
+
+
+def update_time(model: Any, live: Any) -> float:
+    """Median CPU time of a stream's `update`, which runs the network on each observation, in microseconds."""
+    stream, times = model.stream(), []
+    for observation in live.to_numpy():
+        begin = time.process_time()
+        stream.update(observation)
+        times.append(time.process_time() - begin)
+    return round(1e6 * float(np.median(times)), 1)
+
+
+def report(datasets: list[str], mixers: list[str], work: Path) -> None:
+    """The figures of all runs with what the mixers take."""
+    from tsssm import cost_table
+
+    first = {mixer: forecaster(mixer, 48) for mixer in mixers}
+    takes = cost_table(first)
+    write_report(
+        "zoo",
+        {
+            "recipe": {"backbone": BACKBONE, "patch_length": PATCH, "tokens": TOKENS, "steps": STEPS, "seeds": SEEDS},
+            "learning_rates": RATES,
+            "sizes": {
+                mixer: {"d_model": one.d_model, "mixer_settings": one.mixer_settings, **takes.loc[mixer].to_dict()}
+                for mixer, one in first.items()
+            },
+            "results": {dataset: report_set(dataset, mixers, work / dataset) for dataset in datasets},
+        },
+    )
+
+
+def report_set(dataset: str, mixers: list[str], folder: Path) -> dict[str, Any]:
+    """By mixer: mean and deviation over seeds, seconds, p-values against attention."""
+    horizons, results = SETS[dataset][2], {}
+    runs = {m: [path_of(folder, m, chosen_rate(m, folder), seed).name for seed in SEEDS] for m in mixers}
+    for mixer, names in runs.items():
+        figures = [json.loads((folder / f"{name}.json").read_text()) for name in names]
+        errors = {part: np.array([f["mse_mae"]["average"][part] for f in figures]) for part in ("network", "base", "both")}
+        results[mixer] = {
+            "learning_rate": chosen_rate(mixer, folder),
+            "validation_mae": round(float(np.mean([f["validation_mae"]["network"] for f in figures])), 5),
+            "mse_mae": {part: error.mean(axis=0).round(5).tolist() for part, error in errors.items()},
+            "sd": {part: error.std(axis=0, ddof=1).round(5).tolist() for part, error in errors.items()},
+            "fit_cpu_seconds": round(float(np.mean([f["fit_cpu_seconds"] for f in figures])), 1),
+            "update_us": round(float(np.median([f["update_us"] for f in figures])), 1),
+            "p_value_against_attention": p_value(names, runs[REFERENCE], horizons, folder),
+            "validation_by_rate": {
+                f"{rate:g}": json.loads(path_of(folder, mixer, rate, 0).with_suffix(".json").read_text())[
+                    "validation_mae"
+                ]["network"]
+                for rate in RATES
+            },
+        }
+    return results
+
+
+def p_value(names: list[str], reference: list[str], horizons: tuple[int, ...], folder: Path) -> dict[str, float] | None:
+    """Of the network and of both at the longest horizon."""
+    from tsssm.comparison import diebold_mariano
+
+    if names == reference:
+        return None
+    longest = max(horizons)
+    ours, theirs = mean_losses(names, longest, folder), mean_losses(reference, longest, folder)
+    return {part: round(diebold_mariano(ours[part], theirs[part], longest).p_value, 4) for part in ("network", "both")}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What forecasters take: parameters, operations, bytes of state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+import torch
+
+from tsssm.errors import ConfigError
+from tsssm.forecasters.blank import blank_model, patch_state_bytes, sizes_of
+from tsssm.forecasters.forecaster import Forecaster
+from tsssm.forecasters.model import Model
+from tsssm.forecasters.parameters import count_parameters
+from tsssm.forecasters.spec import ModelSpec
+from tsssm.mixers import Stack, read_stack
+from tsssm.network import token_width
+from tsssm.network.flops import count_flops
+
+__all__ = ["Costs", "cost_table", "costs"]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a forecaster takes.
+
+    Attributes
+    ----------
+    backbone, embedding, head, base : int
+        Parameters: blocks and norms; the map of a patch to a token; what speaks a forecast from a token; the ridge.
+    step_flops : int
+        Floating-point operations of the network for one token: what an observation of a stream takes, the forecast
+        left out.
+    forecast_flops : int
+        Of a forecast from nothing but the series: a context of tokens, the head once, the base.
+    state_bytes : int
+        What a stream with ``refresh="patch"`` keeps of one series.
+    network_state_bytes : int
+        The network's part in it.
+    """
+
+    backbone: int
+    embedding: int
+    head: int
+    base: int
+    step_flops: int
+    forecast_flops: int
+    state_bytes: int
+    network_state_bytes: int
+
+
+def costs(forecaster: Forecaster, like: Forecaster | None = None) -> Costs:
+    """Count what a forecaster takes, fitted or not.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+        Of one that is not fitted, what depends on the data is counted as on a long hourly series without calendar and
+        covariates: patches of 24, contexts of 30 patches, a ridge on 14, unless its settings say otherwise.
+    like : Forecaster, optional
+        A fitted one, whose patches, context and covariates are taken in place of these.
+
+    Raises
+    ------
+    ConfigError
+        Invalid settings.
+
+    Examples
+    --------
+    >>> from tsssm import MambaForecaster
+    >>> costs(MambaForecaster(24)).state_bytes, costs(MambaForecaster(24, d_model=32)).state_bytes
+    (22696, 12840)
+    """
+    spec, stack = _sizes(forecaster, like)
+    model = blank_model(spec, stack)
+    parameters = count_parameters(model)
+    network, step, head = model.network, 0, 0
+    if network is not None:
+        width = token_width(spec.patch_length, model.n_covariates)
+        with torch.device("meta"):
+            state = network.initial_state(1)
+            token, hidden = torch.zeros(1, width), torch.zeros(1, spec.d_model)
+            known = torch.zeros(1, spec.horizon, model.n_covariates)
+        step = count_flops(lambda: network.step(token, state))
+        head = count_flops(lambda: network.head(hidden, network.head.respond(known)))
+    return Costs(
+        backbone=parameters.backbone,
+        embedding=parameters.embedding,
+        head=parameters.head,
+        base=parameters.base,
+        step_flops=step,
+        forecast_flops=spec.n_tokens * step + head + 2 * parameters.base,
+        state_bytes=patch_state_bytes(model),
+        network_state_bytes=0 if network is None else network.state_bytes(),
+    )
+
+
+def cost_table(forecasters: Mapping[str, Forecaster]) -> pd.DataFrame:
+    """What several forecasters take, a row each; columns as `Costs`.
+
+    If one is fitted, those that are not are counted as on its data.
+
+    Parameters
+    ----------
+    forecasters : mapping of str to Forecaster
+
+    Examples
+    --------
+    >>> from tsssm import MambaForecaster, TransformerForecaster
+    >>> mamba = MambaForecaster(24)
+    >>> table = cost_table({"mamba": mamba, "twin": TransformerForecaster.matched_to(mamba)})
+    >>> table["backbone"].to_dict()
+    {'mamba': 65472, 'twin': 65466}
+    """
+    fitted = next((one for one in forecasters.values() if hasattr(one, "model_")), None)
+    return pd.DataFrame({name: asdict(costs(one, fitted)) for name, one in forecasters.items()}).T
+
+
+def _sizes(forecaster: Forecaster, like: Forecaster | None) -> tuple[ModelSpec, Stack | None]:
+    if not isinstance(forecaster, Forecaster):
+        raise ConfigError(f"costs are counted of forecasters, fitted or not; got {forecaster!r}")
+    if not hasattr(forecaster, "model_"):
+        return sizes_of(forecaster, None if like is None else like.model_.spec)
+    model: Model = forecaster.model_
+    if model.network is None:
+        return model.spec, None
+    own = {type(block.mixer) for block in model.network.blocks}
+    return model.spec, read_stack(model.spec.mixer, model.spec.n_layers, own)

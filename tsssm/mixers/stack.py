@@ -1,0 +1,86 @@
+"""The mixers of a network, layer by layer: of one kind, of a pattern or of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from tsssm.errors import ConfigError
+
+from .mixer import Mixer
+from .pattern import read_pattern, write_pattern
+from .registry import find_mixer, known_mixers
+
+__all__ = ["Stack", "pattern_layers", "read_stack", "stack_name"]
+
+Stack: TypeAlias = tuple[type[Mixer], ...]
+
+ALONE = 2  # layers, where one mixer is named and no number
+
+
+def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[type[Mixer]] = ()) -> Stack:
+    """The mixer of each layer, first to last.
+
+    Parameters
+    ----------
+    mixer : str, Mixer subclass, or sequence of these
+        A short name such as ``"mamba"``, a pattern such as ``"mamba*3+attention"``, a class, or a list of them.
+    n_layers : int or "auto", default "auto"
+        The pattern is repeated until there are as many layers; "auto": once, and a single mixer twice.
+    mixers : iterable of Mixer subclasses, default ()
+        Further classes that names may mean.
+
+    Raises
+    ------
+    ConfigError
+        A name is not known, the pattern is none (the message points at the character), or it does not go into
+        `n_layers` a whole number of times.
+
+    Examples
+    --------
+    >>> [mixer.name for mixer in read_stack("mamba*2+attention")]
+    ['mamba', 'mamba', 'attention']
+    >>> [mixer.name for mixer in read_stack(["mamba", "attention"], n_layers=4)]
+    ['mamba', 'attention', 'mamba', 'attention']
+    """
+    layers = pattern_layers(mixer, mixers)
+    if n_layers == "auto":
+        return layers * ALONE if len(layers) == 1 else layers
+    repeats, rest = divmod(int(n_layers), len(layers))
+    if rest or not repeats:
+        raise ConfigError(
+            f"n_layers={n_layers} does not fit mixer={mixer!r}, which has {len(layers)} layers and is repeated as a "
+            f"whole. Choose a multiple of {len(layers)}, or leave n_layers out."
+        )
+    return layers * repeats
+
+
+def pattern_layers(mixer: object, mixers: Iterable[type[Mixer]] = ()) -> Stack:
+    """The layers that a pattern, a list or a single mixer names, before they are repeated; see `read_stack`."""
+    if isinstance(mixer, str):
+        known = known_mixers(mixers)
+        is_name = mixer in known or mixer.isidentifier()
+        return (find_mixer(mixer, mixers),) if is_name else tuple(known[name] for name in read_pattern(mixer, known))
+    if not isinstance(mixer, Sequence):
+        return (find_mixer(mixer, mixers),)  # type: ignore[arg-type]
+    if not mixer:
+        raise ConfigError("mixer is an empty list: name one mixer or more")
+    own = {*mixers, *(find_mixer(part) for part in mixer if not isinstance(part, str))}
+    stack = tuple(layer for part in mixer for layer in pattern_layers(part, own))
+    unwritable = [layer.name for layer in stack if not layer.name.isidentifier()]
+    if len(set(stack)) > 1 and unwritable:
+        raise ConfigError(
+            f"the mixer {unwritable[0]!r} cannot stand in a stack of several: give it a `name` of letters, digits and _"
+        )
+    return stack
+
+
+def stack_name(stack: Stack) -> str:
+    """The pattern of a stack, or the name of its only kind: ``read_stack(stack_name(s), len(s))`` is ``s`` again.
+
+    Examples
+    --------
+    >>> stack_name(read_stack("(mamba*2+attention)*2"))
+    'mamba*2+attention'
+    """
+    return write_pattern([mixer.name for mixer in stack])
