@@ -146,6 +146,22 @@ def test_rwkv6_equals_flash_linear_attentions(qkv):
     check_like(qkv, y.transpose(1, 2), after, log_decay=log_decay, bonus=bonus, initial_state=DecayState(state))
 
 
+@pytest.mark.parametrize("normalizer", [None, "keys"])
+def test_gradients_of_a_state_that_lies_across_memory(qkv, normalizer):
+    """Where only outputs are used, as at a cut in the middle of a training sequence."""
+    found = {}
+    for backend in ("reference", "cpu"):
+        memory = normal(B, H, V, K).requires_grad_()
+        key_sum = None if normalizer is None else normal(B, K, H).requires_grad_()
+        state = DecayState(memory.transpose(2, 3), None if key_sum is None else key_sum.transpose(1, 2))
+        y, _ = decay_attention(
+            qkv[0].exp(), qkv[1].exp(), qkv[2], normalizer=normalizer, initial_state=state, backend=backend
+        )
+        y.square().sum().backward()
+        found[backend] = [part.grad for part in (memory, key_sum) if part is not None]
+    torch.testing.assert_close(found["cpu"], found["reference"], rtol=1e-3, atol=1e-4)
+
+
 def check_like(qkv, y, memory, **options):
     """Theirs has the scale inside."""
     q, k, v = qkv

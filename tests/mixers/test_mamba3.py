@@ -142,9 +142,10 @@ def test_bfloat16_module():
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="expand \\* d_model = 20 is no multiple of head_size=16"):
-        Mamba3(10)
-    with pytest.raises(ConfigError, match="n_groups=3 does not divide 2 heads"):
+    for setting in ("expand", "head_size", "n_groups"):
+        with pytest.raises(ConfigError, match=f"at least 1 for {setting}; got {setting}=0"):
+            Mamba3(10, **{setting: 0})
+    with pytest.raises(ConfigError, match="n_groups=3 does not divide the 2 heads"):
         Mamba3(16, n_groups=3)
     with pytest.raises(ConfigError, match="rank=0"):
         Mamba3(16, rank=0)

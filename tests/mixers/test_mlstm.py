@@ -116,5 +116,5 @@ def test_bfloat16_module():
 
 
 def test_heads_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="d_model=12 over n_heads=4 is no even number"):
+    with pytest.raises(ConfigError, match="d_model=12 over n_heads=4 is not"):
         MLSTM(12)

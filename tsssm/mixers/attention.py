@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from tsssm.errors import ConfigError
 from tsssm_kernels import WindowState, window_attention, window_attention_step
 
+from .heads import check_heads
 from .mixer import Mixer
 from .mlp import MLP
+from .residual_projection import residual_projection
 
 __all__ = ["Attention"]
 
@@ -67,6 +70,7 @@ class Attention(Mixer):
     """
 
     name = "attention"
+    state_setting = "window"
 
     def __init__(
         self,
@@ -85,14 +89,17 @@ class Attention(Mixer):
         width = _mlp_width(d_model) if mlp_width is None else mlp_width
         self.mlp = {"layer_index": layer_index, "n_layers": n_layers, "width": width}
         self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
-        self.out_projection = nn.Linear(d_model, d_model, bias=False)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
 
     @classmethod
     def settings_for(cls, context_tokens: int) -> dict[str, Any]:
         """The window is the training context, see `Mixer.settings_for`."""
         return {"window": context_tokens}
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The width of the MLP, see `Mixer.size_setting`."""
+        return "mlp_width", _mlp_width(d_model)
 
     def channel_mixer(self) -> MLP:
         """The MLP behind the attention, see `Mixer.channel_mixer`."""
@@ -141,11 +148,7 @@ def _check(d_model: int, n_heads: int, window: int, rotary_base: float) -> None:
     for name, value in (("n_heads", n_heads), ("window", window)):
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise ConfigError(f"attention needs an integer for {name}; got {name}={value!r}")
-    if n_heads < 1 or d_model % n_heads or (d_model // n_heads) % 2:
-        raise ConfigError(
-            f"attention needs heads of an even size: d_model={d_model} over n_heads={n_heads} is no even number of "
-            f"channels each. Choose d_model as a multiple of {2 * max(n_heads, 1)}, or another n_heads."
-        )
+    check_heads("attention", d_model, n_heads, multiple=2)
     if window < 1:
         raise ConfigError(f"attention needs a window of at least 1 token, itself; got window={window}")
     if not 1 < rotary_base < math.inf:

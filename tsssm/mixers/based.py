@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tsssm.errors import ConfigError
 
-from .heads import split_heads
-from .linear_attention import LinearAttention
+from .head_mixer import HeadInputs, HeadMixer
+from .linear_attention import LinearAttentionState
+from .residual_projection import residual_projection
 
 __all__ = ["Based", "taylor_features"]
 
 
-class Based(LinearAttention):
+class Based(HeadMixer):
     """`LinearAttention` with ``1 + s + s^2 / 2`` of the scores for weights: close to softmax where scores are small.
 
     ::
@@ -57,6 +57,9 @@ class Based(LinearAttention):
     """
 
     name = "based"
+    state_setting = "feature_size"
+    State = LinearAttentionState
+    normalizer = "keys"
     eps = 1e-12  # weights are at least 1/2
 
     def __init__(
@@ -71,21 +74,17 @@ class Based(LinearAttention):
     ):
         if feature_size < 1:
             raise ConfigError(f"based needs a feature_size of at least 1; got {feature_size}")
+        widths = (n_heads * feature_size, n_heads * feature_size, d_model)
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths)
         self.feature_size = feature_size
-        super().__init__(d_model, layer_index=layer_index, n_layers=n_layers, n_heads=n_heads, mlp_width=mlp_width)
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
 
-    def _project_by(self, d_model: int, *, query_width: int, bias: bool, n_layers: int) -> None:
-        width = self.n_heads * self.feature_size
-        super()._project_by(d_model, query_width=width, bias=False, n_layers=n_layers)
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v = self._rows(x)
+        return HeadInputs(taylor_features(q), taylor_features(k), v)
 
-    def _n_features(self) -> int:
-        return 1 + self.feature_size + self.feature_size * (self.feature_size + 1) // 2
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        width = self.n_heads * self.feature_size
-        q, k, v = self.in_projection(x).split((width, width, self.out_projection.in_features), dim=-1)
-        features: list[Any] = [taylor_features(split_heads(part, self.n_heads)) for part in (q, k)]
-        return features[0], features[1], split_heads(v, self.n_heads)
+    def _memory_shape(self) -> tuple[int, int]:
+        return 1 + self.feature_size + self.feature_size * (self.feature_size + 1) // 2, self.head_size
 
 
 def taylor_features(x: Tensor) -> Tensor:

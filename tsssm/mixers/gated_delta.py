@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu, softplus
+from torch.nn.functional import silu, softplus
 
 from tsssm.errors import ConfigError
 from tsssm_kernels import gated_delta_rule, gated_delta_rule_step
 
+from .heads import norm_heads, split_heads
 from .mixer import Mixer
+from .residual_projection import residual_projection
 from .short_convolution import ShortConvolution
 from .step_sizes import step_size_bias
+from .weight_decay import without_weight_decay
 
 __all__ = ["GatedDelta", "GatedDeltaState"]
 
+N_HEADS = 4
 LENGTH_EPS = 1e-6  # of the keys' and queries' squared length
 NORM_EPS = 1e-5
 DECAY_RATES = (1e-2, 16.0)  # A at the start, uniform
@@ -95,6 +99,7 @@ class GatedDelta(Mixer):
     """
 
     name = "gated_delta"
+    state_setting = "n_heads"
 
     def __init__(
         self,
@@ -102,16 +107,16 @@ class GatedDelta(Mixer):
         *,
         layer_index: int = 0,
         n_layers: int = 1,
-        n_heads: int = 4,
+        n_heads: int = N_HEADS,
         key_size: int | None = None,
         value_size: int | None = None,
         conv_width: int = 4,
         gated: bool = True,
     ):
         super().__init__()
-        key_size = 3 * d_model // (4 * n_heads) if key_size is None and n_heads > 0 else key_size
-        value_size = 2 * key_size if value_size is None and key_size is not None else value_size
-        if n_heads < 1 or not key_size or not value_size or min(key_size, value_size) < 1:
+        key_size = _key_size(d_model, n_heads) if key_size is None else key_size
+        value_size = 2 * key_size if value_size is None else value_size
+        if min(n_heads, key_size, value_size) < 1:
             raise ConfigError(
                 f"the delta rule needs at least one head, with a key and a value of at least 1 number: "
                 f"d_model={d_model} gives n_heads={n_heads}, key_size={key_size} and value_size={value_size}"
@@ -126,12 +131,15 @@ class GatedDelta(Mixer):
             self.A_log = nn.Parameter(torch.empty(n_heads).uniform_(*DECAY_RATES).log_())
             self.dt_bias = nn.Parameter(step_size_bias(n_heads))
         self.norm_weight = nn.Parameter(torch.ones(value_size))
-        self.out_projection = nn.Linear(values, d_model, bias=False)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(n_layers))
-        for parameter in self.parameters():
-            if parameter.ndim == 1:
-                parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        self.out_projection = residual_projection(values, d_model, n_layers)
+        without_weight_decay(*(parameter for parameter in self.parameters() if parameter.ndim == 1))
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The length of the values, see `Mixer.size_setting`."""
+        key_size = settings.get("key_size")
+        key_size = _key_size(d_model, settings.get("n_heads", N_HEADS)) if key_size is None else key_size
+        return "value_size", 2 * key_size
 
     def forward(
         self,
@@ -186,12 +194,16 @@ class GatedDelta(Mixer):
     def _heads(self, convolved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, (..., n_heads, key_size), and values, (..., n_heads, value_size)."""
         parts = convolved.split([self.n_heads * size for size in self.head_sizes], dim=-1)
-        q, k, v = (part.unflatten(-1, (self.n_heads, -1)) for part in parts)
+        q, k, v = (split_heads(part, self.n_heads) for part in parts)
         return _of_length_one(q) * q.shape[-1] ** -0.5, _of_length_one(k), v
 
     def _out(self, y: Tensor, z: Tensor | None) -> Tensor:
-        normed = rms_norm(y, y.shape[-1:], self.norm_weight, NORM_EPS).flatten(-2)
+        normed = norm_heads(y, self.norm_weight, NORM_EPS)
         return self.out_projection(normed if z is None else normed * silu(z))
+
+
+def _key_size(d_model: int, n_heads: int) -> int:
+    return 3 * d_model // (4 * n_heads) if n_heads > 0 else 0
 
 
 def _of_length_one(x: Tensor) -> Tensor:

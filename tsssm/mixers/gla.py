@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 
-from tsssm_kernels import DecayState, decay_attention, decay_attention_step
-
-from .heads import check_heads, norm_heads, split_heads
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .head_mixer import HeadInputs, HeadMixer
+from .heads import norm_heads, split_heads
+from .residual_projection import residual_projection
+from .weight_decay import without_weight_decay
 
 __all__ = ["GLA", "GLAState"]
 
@@ -28,7 +26,7 @@ class GLAState(NamedTuple):
     memory: Tensor
 
 
-class GLA(Mixer):
+class GLA(HeadMixer):
     """Linear attention that forgets, key by key, as the input says.
 
     ::
@@ -65,6 +63,7 @@ class GLA(Mixer):
     """
 
     name = "gla"
+    State = GLAState
 
     def __init__(
         self,
@@ -75,61 +74,19 @@ class GLA(Mixer):
         n_heads: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("gated linear attention", d_model, n_heads, multiple=2)
-        self.n_heads = n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
         keys = d_model // 2
-        self.in_projection = nn.Linear(d_model, 2 * keys + 2 * d_model, bias=False)  # q, k, v, gate
+        widths = (keys, keys, d_model, d_model)  # the last is the output gate's
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths, even=True)
         self.decay_in = nn.Linear(d_model, GATE_RANK, bias=False)
         self.decay_out = nn.Linear(GATE_RANK, keys)
-        self.norm_weight = nn.Parameter(torch.ones(d_model // n_heads))
-        self.out_projection = nn.Linear(d_model, d_model, bias=False)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-        for parameter in (self.decay_out.bias, self.norm_weight):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        self.norm_weight = nn.Parameter(torch.ones(self.head_size))
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
+        without_weight_decay(self.decay_out.bias, self.norm_weight)
 
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the attention, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v, gate = self._rows(x)
+        log_decay = logsigmoid(self.decay_out(self.decay_in(x))) / GATE_TEMPERATURE
+        return HeadInputs(q * q.shape[-1] ** -0.5, k, v, split_heads(log_decay, self.n_heads), output_gate=gate)
 
-    def forward(
-        self,
-        x: Tensor,
-        state: GLAState | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, GLAState]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
-        *inputs, gate = self._project(x)
-        before = None if state is None else DecayState(state.memory)
-        y, after = decay_attention(*inputs, time_gaps=time_gaps, initial_state=before, resets=resets)
-        return self._out(y, gate), GLAState(after.memory)
-
-    def step(self, x_t: Tensor, state: GLAState, shared: dict[str, Any] | None = None) -> tuple[Tensor, GLAState]:
-        """Mix one step, see `Mixer.step`."""
-        q, k, v, g, gate = self._project(x_t)
-        y, after = decay_attention_step(q, k, v, DecayState(state.memory), g)
-        return self._out(y, gate), GLAState(after.memory)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> GLAState:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        size = len(self.norm_weight)
-        shape = (batch_size, self.n_heads, size // 2, size)
-        return GLAState(torch.zeros(shape, device=device, dtype=torch.promote_types(dtype, torch.float32)))
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Queries, keys, values and log-decays by heads, and the output gate, (..., d_model)."""
-        d_model = x.shape[-1]
-        q, k, v, gate = self.in_projection(x).split((d_model // 2, d_model // 2, d_model, d_model), dim=-1)
-        g = logsigmoid(self.decay_out(self.decay_in(x))) / GATE_TEMPERATURE
-        q, k, v, g = (split_heads(part, self.n_heads) for part in (q, k, v, g))
-        return q * q.shape[-1] ** -0.5, k, v, g, gate
-
-    def _out(self, y: Tensor, gate: Tensor) -> Tensor:
-        return self.out_projection(norm_heads(y, self.norm_weight, NORM_EPS) * silu(gate))
+    def _out(self, y: Tensor, output_gate: Tensor) -> Tensor:
+        return self.out_projection(norm_heads(y, self.norm_weight, NORM_EPS) * silu(output_gate))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import elu
 
-from tsssm_kernels import DecayState, decay_attention, decay_attention_step
-
-from .heads import check_heads, split_heads
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .head_mixer import HeadInputs, HeadMixer
+from .residual_projection import residual_projection
 
 __all__ = ["LinearAttention", "LinearAttentionState"]
 
@@ -33,7 +28,7 @@ class LinearAttentionState(NamedTuple):
     key_sum: Tensor
 
 
-class LinearAttention(Mixer):
+class LinearAttention(HeadMixer):
     """Attention whose weights are products of positive features, so that sums stand for the past.
 
     ::
@@ -75,7 +70,8 @@ class LinearAttention(Mixer):
     """
 
     name = "linear_attention"
-    eps = 1e-6
+    State = LinearAttentionState
+    normalizer = "keys"
 
     def __init__(
         self,
@@ -86,68 +82,10 @@ class LinearAttention(Mixer):
         n_heads: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("linear attention", d_model, n_heads)
-        self.n_heads = n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
-        self._project_by(d_model, query_width=d_model, bias=True, n_layers=n_layers)
+        widths = (d_model, d_model, d_model)
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths, bias=True)
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers, bias=True)
 
-    def _project_by(self, d_model: int, *, query_width: int, bias: bool, n_layers: int) -> None:
-        """Make the projections."""
-        self.in_projection = nn.Linear(d_model, 2 * query_width + d_model, bias=bias)
-        self.out_projection = nn.Linear(d_model, d_model, bias=bias)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the attention, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
-
-    def forward(
-        self,
-        x: Tensor,
-        state: LinearAttentionState | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, LinearAttentionState]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` are ignored."""
-        y, after = decay_attention(
-            *self._project(x),
-            normalizer="keys",
-            eps=self.eps,
-            initial_state=None if state is None else DecayState(state.memory, state.key_sum),
-            resets=resets,
-        )
-        return self.out_projection(y.flatten(-2)), _own_state(after)
-
-    def step(
-        self, x_t: Tensor, state: LinearAttentionState, shared: dict[str, Any] | None = None
-    ) -> tuple[Tensor, LinearAttentionState]:
-        """Mix one step, see `Mixer.step`."""
-        before = DecayState(state.memory, state.key_sum)
-        y, after = decay_attention_step(*self._project(x_t), before, normalizer="keys", eps=self.eps)
-        return self.out_projection(y.flatten(-2)), _own_state(after)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> LinearAttentionState:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        size = self.out_projection.in_features // self.n_heads
-        shape = (batch_size, self.n_heads, self._n_features(), size)
-        memory = torch.zeros(shape, device=device, dtype=torch.promote_types(dtype, torch.float32))
-        return LinearAttentionState(memory, memory[..., 0].clone())
-
-    def _n_features(self) -> int:
-        return self.out_projection.in_features // self.n_heads
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of queries and keys, and values, by heads."""
-        q, k, v = (split_heads(part, self.n_heads) for part in self.in_projection(x).chunk(3, dim=-1))
-        return elu(q) + 1, elu(k) + 1, v
-
-
-def _own_state(state: DecayState) -> LinearAttentionState:
-    assert state.key_sum is not None
-    return LinearAttentionState(state.memory, state.key_sum)
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v = self._rows(x)
+        return HeadInputs(elu(q) + 1, elu(k) + 1, v)

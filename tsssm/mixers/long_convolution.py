@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from tsssm.errors import ConfigError
 from tsssm_kernels import long_convolution, long_convolution_step
 
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .residual_projection import residual_projection
+from .swiglu_behind import SwiGLUBehind
+from .weight_decay import without_weight_decay
 
 __all__ = ["LongConvolution", "LongConvolutionState"]
 
@@ -26,7 +27,7 @@ class LongConvolutionState(NamedTuple):
     last: Tensor
 
 
-class LongConvolution(Mixer):
+class LongConvolution(SwiGLUBehind):
     """Causal convolution along time with a kernel for each channel, between two gates (Hyena of order 2).
 
     ::
@@ -70,6 +71,7 @@ class LongConvolution(Mixer):
     """
 
     name = "long_convolution"
+    state_setting = "kernel_length"
 
     def __init__(
         self,
@@ -81,34 +83,26 @@ class LongConvolution(Mixer):
         filter_width: int = 16,
         mlp_width: int | None = None,
     ):
-        super().__init__()
+        super().__init__(d_model, layer_index, n_layers, mlp_width)
         if kernel_length < 2 or filter_width < 1:
             raise ConfigError(
                 "the long convolution needs a kernel_length of at least 2 and a filter_width of at least 1; got "
                 f"kernel_length={kernel_length}, filter_width={filter_width}"
             )
         self.kernel_length = kernel_length
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
         self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
         self.filter_in = nn.Linear(1 + 2 * BANDS, filter_width)
         self.filter_out = nn.Linear(filter_width, d_model, bias=False)
         low, high = (math.log(bound) for bound in TIME_CONSTANTS)
         self.log_rate = nn.Parameter(-torch.linspace(low, high, d_model))
         self.skip = nn.Parameter(torch.randn(d_model))
-        self.out_projection = nn.Linear(d_model, d_model, bias=False)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-        for parameter in (self.log_rate, self.skip):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
+        without_weight_decay(self.log_rate, self.skip)
 
     @classmethod
     def settings_for(cls, context_tokens: int) -> dict[str, Any]:
         """The kernel is as long as the training context, see `Mixer.settings_for`."""
         return {"kernel_length": max(2, context_tokens)}
-
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the convolution, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
 
     def forward(
         self,
@@ -137,7 +131,7 @@ class LongConvolution(Mixer):
     ) -> LongConvolutionState:
         """Zeros, see `Mixer.initial_state`."""
         device, dtype = self._placement(device, dtype)
-        shape = (batch_size, self.kernel_length - 1, self.out_projection.in_features)
+        shape = (batch_size, self.kernel_length - 1, self.d_model)
         return LongConvolutionState(torch.zeros(shape, device=device, dtype=dtype))
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor]:

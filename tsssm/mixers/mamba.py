@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -11,10 +12,14 @@ from torch import Tensor, nn
 from tsssm_kernels import mamba_inner, mamba_inner_step
 
 from .mixer import Mixer
+from .residual_projection import residual_projection
 from .short_convolution import ShortConvolution
 from .step_sizes import step_size_bias
+from .weight_decay import without_weight_decay
 
 __all__ = ["Mamba", "MambaState"]
+
+STATE_SIZE = 16
 
 
 class MambaState(NamedTuple):
@@ -78,6 +83,7 @@ class Mamba(Mixer):
     """
 
     name = "mamba"
+    state_setting = "state_size"
 
     def __init__(
         self,
@@ -85,7 +91,7 @@ class Mamba(Mixer):
         *,
         layer_index: int = 0,
         n_layers: int = 1,
-        state_size: int = 16,
+        state_size: int = STATE_SIZE,
         expand: int = 2,
         conv_width: int = 4,
     ):
@@ -97,17 +103,16 @@ class Mamba(Mixer):
         self.delta_projection = nn.Linear(rank, inner)
         self.A_log = nn.Parameter(torch.log(torch.arange(1.0, state_size + 1)).repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
-        self.out_projection = nn.Linear(inner, d_model, bias=False)
-        self._initialise(n_layers)
+        self.out_projection = residual_projection(inner, d_model, n_layers)
+        with torch.no_grad():
+            self.delta_projection.weight.uniform_(-(rank**-0.5), rank**-0.5)
+            self.delta_projection.bias.copy_(step_size_bias(inner))
+        without_weight_decay(self.A_log, self.D, self.delta_projection.bias)
 
-    @torch.no_grad()
-    def _initialise(self, n_layers: int) -> None:
-        bound = self.delta_projection.in_features**-0.5
-        nn.init.uniform_(self.delta_projection.weight, -bound, bound)
-        self.delta_projection.bias.copy_(step_size_bias(len(self.D)))
-        self.out_projection.weight.div_(math.sqrt(n_layers))
-        for parameter in (self.A_log, self.D, self.delta_projection.bias):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The numbers of state, see `Mixer.size_setting`."""
+        return "state_size", STATE_SIZE
 
     def forward(
         self,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu, softplus
 
-from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
+from .inner_heads import count_inner_heads
 from .mixer import Mixer
+from .residual_projection import residual_projection
 from .short_convolution import ShortConvolution
 from .step_sizes import step_size_bias
+from .weight_decay import without_weight_decay
 
 __all__ = ["Mamba2", "Mamba2State"]
 
+STATE_SIZE = 32
 NORM_EPS = 1e-5
 DECAY_RATES = (1.0, 16.0)  # -A at the start, uniform
 
@@ -62,9 +65,9 @@ class Mamba2(Mixer):
     state_size : int, default 32
         Numbers of state per channel.
     head_size : int, default 16
-        Channels of a head; divides ``expand * d_model``.
+        Channels of a head.
     expand : int, default 2
-        Inner width in units of `d_model`.
+        Inner width in units of `d_model`; in fact it is the multiple of `head_size`, at least one, that comes nearest.
     n_groups : int, default 1
         Groups of neighbouring heads that share B and C, and parts that are normed each by itself; divides the number
         of heads.
@@ -92,6 +95,7 @@ class Mamba2(Mixer):
     """
 
     name = "mamba2"
+    state_setting = "state_size"
 
     def __init__(
         self,
@@ -99,32 +103,32 @@ class Mamba2(Mixer):
         *,
         layer_index: int = 0,
         n_layers: int = 1,
-        state_size: int = 32,
+        state_size: int = STATE_SIZE,
         head_size: int = 16,
         expand: int = 2,
         n_groups: int = 1,
         conv_width: int = 4,
     ):
         super().__init__()
-        inner = expand * d_model
-        heads = _number_of_heads(inner, head_size, n_groups)
+        heads = count_inner_heads(self.name, d_model, expand, head_size, n_groups)
+        inner = heads * head_size
         self.n_groups, self.state_size = n_groups, state_size
         convolved = inner + 2 * n_groups * state_size
         self.in_projection = nn.Linear(d_model, inner + convolved + heads, bias=False)
         self.convolution = ShortConvolution(convolved, conv_width, activation="silu")
         self.A_log, self.D, self.delta_bias = (nn.Parameter(torch.empty(heads)) for _ in range(3))
         self.norm_weight = nn.Parameter(torch.ones(inner))
-        self.out_projection = nn.Linear(inner, d_model, bias=False)
-        self._initialise(n_layers)
+        self.out_projection = residual_projection(inner, d_model, n_layers)
+        with torch.no_grad():
+            self.A_log.uniform_(*DECAY_RATES).log_()
+            self.D.fill_(1.0)
+            self.delta_bias.copy_(step_size_bias(heads))
+        without_weight_decay(self.A_log, self.D, self.delta_bias, self.norm_weight)
 
-    @torch.no_grad()
-    def _initialise(self, n_layers: int) -> None:
-        self.A_log.uniform_(*DECAY_RATES).log_()
-        self.D.fill_(1.0)
-        self.delta_bias.copy_(step_size_bias(len(self.D)))
-        self.out_projection.weight.div_(math.sqrt(n_layers))
-        for parameter in (self.A_log, self.D, self.delta_bias, self.norm_weight):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The numbers of state, see `Mixer.size_setting`."""
+        return "state_size", STATE_SIZE
 
     def forward(
         self,
@@ -193,14 +197,3 @@ class Mamba2(Mixer):
         parts = gated.unflatten(-1, (self.n_groups, -1))
         normed = rms_norm(parts, parts.shape[-1:], eps=NORM_EPS).flatten(-2)
         return self.out_projection(normed * self.norm_weight)
-
-
-def _number_of_heads(inner: int, head_size: int, n_groups: int) -> int:
-    if head_size < 1 or inner % head_size:
-        raise ConfigError(
-            f"Mamba-2 needs heads of whole channels: expand * d_model = {inner} is no multiple of head_size={head_size}"
-        )
-    heads = inner // head_size
-    if n_groups < 1 or heads % n_groups:
-        raise ConfigError(f"Mamba-2 needs groups of whole heads: n_groups={n_groups} does not divide {heads} heads")
-    return heads

@@ -12,9 +12,11 @@ from torch.nn.functional import relu, rms_norm, silu, softplus
 from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, linear_recurrence
 
-from .mixer import Mixer
+from .inner_heads import count_inner_heads
+from .residual_projection import residual_projection
 from .step_sizes import step_size_bias
-from .swiglu import SwiGLU
+from .swiglu_behind import SwiGLUBehind
+from .weight_decay import without_weight_decay
 
 __all__ = ["Mamba3", "Mamba3State"]
 
@@ -56,7 +58,7 @@ class _Parts(NamedTuple):
     turns: Tensor  # (..., heads, n_angles)
 
 
-class Mamba3(Mixer):
+class Mamba3(SwiGLUBehind):
     """Mamba-3: `Mamba2` without convolution, with inputs by the trapezoidal rule and a state that turns.
 
     ::
@@ -90,9 +92,9 @@ class Mamba3(Mixer):
     state_size : int, default 32
         Numbers of state per channel.
     head_size : int, default 16
-        Channels of a head; divides ``expand * d_model``.
+        Channels of a head.
     expand : int, default 2
-        Inner width in units of `d_model`.
+        Inner width in units of `d_model`; in fact it is the multiple of `head_size`, at least one, that comes nearest.
     n_groups : int, default 1
         Groups of neighbouring heads that share B and C but for the bias; divides the number of heads.
     rank : int, default 1
@@ -126,6 +128,7 @@ class Mamba3(Mixer):
     """
 
     name = "mamba3"
+    state_setting = "state_size"
 
     def __init__(
         self,
@@ -141,13 +144,12 @@ class Mamba3(Mixer):
         n_angles: int | None = None,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        inner = expand * d_model
+        super().__init__(d_model, layer_index, n_layers, mlp_width)
         n_angles = state_size // 4 if n_angles is None else n_angles
-        _check(inner, state_size, head_size, n_groups, rank, n_angles)
-        heads, keys = inner // head_size, rank * n_groups * state_size
+        _check(state_size, rank, n_angles)
+        heads = count_inner_heads(self.name, d_model, expand, head_size, n_groups)
+        inner, keys = heads * head_size, rank * n_groups * state_size
         self.n_groups, self.rank, self.n_angles = n_groups, rank, n_angles
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
         self.sizes = [inner, inner, keys, keys, heads, heads, heads, n_angles]
         self.in_projection = nn.Linear(d_model, sum(self.sizes), bias=False)
         self.key_weight, self.query_weight = (nn.Parameter(torch.ones(state_size)) for _ in range(2))
@@ -159,16 +161,8 @@ class Mamba3(Mixer):
                 nn.Parameter(torch.full((heads, rank, head_size), 1 / rank)) for _ in range(2)
             )
             self.gate_scale = nn.Parameter(torch.ones(heads, rank, head_size))
-        for parameter in self.parameters():
-            if parameter is not self.in_projection.weight:
-                parameter._no_weight_decay = True  # type: ignore[attr-defined]
-        self.out_projection = nn.Linear(inner, d_model, bias=False)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the state space, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
+        without_weight_decay(*(part for part in self.parameters() if part is not self.in_projection.weight))
+        self.out_projection = residual_projection(inner, d_model, 2 * n_layers)
 
     def forward(
         self,
@@ -304,14 +298,7 @@ def _sum_of_products(keys: Tensor, values: Tensor) -> Tensor:
     return (keys.unsqueeze(-1) * values.unsqueeze(-2)).sum(-3)
 
 
-def _check(inner: int, state_size: int, head_size: int, n_groups: int, rank: int, n_angles: int) -> None:
-    if head_size < 1 or inner % head_size:
-        raise ConfigError(
-            f"Mamba-3 needs heads of whole channels: expand * d_model = {inner} is no multiple of head_size={head_size}"
-        )
-    heads = inner // head_size
-    if n_groups < 1 or heads % n_groups:
-        raise ConfigError(f"Mamba-3 needs groups of whole heads: n_groups={n_groups} does not divide {heads} heads")
+def _check(state_size: int, rank: int, n_angles: int) -> None:
     if rank < 1:
         raise ConfigError(f"Mamba-3 writes at least one key a step; got rank={rank}")
     if not 1 <= n_angles <= state_size // 2:

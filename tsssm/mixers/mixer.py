@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +26,8 @@ class Mixer(nn.Module, ABC):
     ----------
     name : str
         The short name, by which `find_mixer` and saved models know the class; the class's own name unless given.
+    state_setting : str or None
+        The setting with which its state is made smaller: ``"n_heads"`` by more heads, any other by a smaller number.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class Mixer(nn.Module, ABC):
     """
 
     name: ClassVar[str]
+    state_setting: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -104,6 +108,28 @@ class Mixer(nn.Module, ABC):
             Tokens of a training window.
         """
         return {}
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int] | None:
+        """The setting by which its parameters are fitted to a number in fine steps, and that setting's default.
+
+        None, unless a subclass says otherwise. The setting is an integer; a larger one means more parameters, those of
+        the channel mixer counted.
+
+        Parameters
+        ----------
+        d_model : int
+            Width of the sequence.
+        settings : mapping
+            The other settings, by name, on which the default may depend; those left out have their defaults.
+
+        Examples
+        --------
+        >>> from tsssm.mixers import Mamba
+        >>> Mamba.size_setting(64, {"expand": 1})
+        ('state_size', 16)
+        """
+        return None
 
     def channel_mixer(self) -> Mixer | None:
         """A new mixer that a residual block of its own puts behind this one, such as a transformer's MLP; or None.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.functional import gelu
 from tsssm.errors import ConfigError
 
 from .mixer import Mixer
+from .residual_projection import residual_projection
 
 __all__ = ["MLP", "MLPState"]
 
@@ -53,12 +54,16 @@ class MLP(Mixer):
 
     def __init__(self, d_model: int, *, layer_index: int = 0, n_layers: int = 1, width: int | None = None):
         super().__init__()
-        width = 4 * d_model if width is None else width
+        width = self.size_setting(d_model, {})[1] if width is None else width
         if width < 1:
             raise ConfigError(f"the MLP needs at least 1 hidden unit; got a width of {width}")
-        self.expand, self.contract = nn.Linear(d_model, width), nn.Linear(width, d_model)
-        with torch.no_grad():
-            self.contract.weight.div_(math.sqrt(2 * n_layers))
+        self.expand = nn.Linear(d_model, width)
+        self.contract = residual_projection(width, d_model, 2 * n_layers, bias=True)
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The hidden units, see `Mixer.size_setting`."""
+        return "width", 4 * d_model
 
     def forward(
         self,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, logsigmoid
 
-from tsssm.errors import ConfigError
-from tsssm_kernels import DecayState, decay_attention, decay_attention_step
-
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .head_mixer import HeadInputs, HeadMixer
+from .residual_projection import residual_projection
+from .weight_decay import without_weight_decay
 
 __all__ = ["MLSTM", "MLSTMState"]
 
@@ -40,7 +37,7 @@ class MLSTMState(NamedTuple):
     scale: Tensor
 
 
-class MLSTM(Mixer):
+class MLSTM(HeadMixer):
     """The mLSTM of xLSTM, as in the blocks of xLSTM 7B: without convolution, gated at the output.
 
     ::
@@ -88,6 +85,9 @@ class MLSTM(Mixer):
     """
 
     name = "mlstm"
+    State = MLSTMState
+    normalizer = "bounded"
+    eps = EPS
 
     def __init__(
         self,
@@ -98,101 +98,23 @@ class MLSTM(Mixer):
         n_heads: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        if n_heads < 1 or d_model % n_heads or (d_model // n_heads) % 2:
-            raise ConfigError(
-                f"mLSTM needs heads of an even size: d_model={d_model} over n_heads={n_heads} is no even number of "
-                f"channels each. Choose d_model as a multiple of {2 * max(n_heads, 1)}, or another n_heads."
-            )
-        self.n_heads = n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
-        self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
+        widths = (d_model // 2, d_model // 2, d_model, d_model)  # the last is the output gate's
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths, even=True)
         self.gates = nn.Linear(d_model, 2 * n_heads)
         self.norm_weight = nn.Parameter(torch.ones(d_model))
-        self.out_projection = nn.Linear(d_model, d_model, bias=False)
-        self._initialise(n_layers)
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
+        with torch.no_grad():
+            self.gates.weight.zero_()
+            enter, forget = self.gates.bias.chunk(2)
+            enter.normal_(std=0.1)
+            forget.copy_(torch.linspace(*FORGET_BIASES, n_heads))
+        without_weight_decay(self.norm_weight, self.gates.bias)
 
-    @torch.no_grad()
-    def _initialise(self, n_layers: int) -> None:
-        self.gates.weight.zero_()
-        enter, forget = self.gates.bias.chunk(2)
-        enter.normal_(std=0.1)
-        forget.copy_(torch.linspace(*FORGET_BIASES, self.n_heads))
-        self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-        for parameter in (self.norm_weight, self.gates.bias):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v, o = self._rows(x)
+        enter, forget = (GATE_CAP * torch.tanh(self.gates(x) / GATE_CAP)).chunk(2, dim=-1)
+        return HeadInputs(q, k * k.shape[-1] ** -0.5, v, logsigmoid(forget), input_gate=enter, output_gate=o)
 
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the mLSTM, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
-
-    def forward(
-        self,
-        x: Tensor,
-        state: MLSTMState | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, MLSTMState]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
-        q, k, v, o = self._project(x)
-        enter, log_decay = self._gates(x)
-        y, after = decay_attention(
-            q,
-            k,
-            v,
-            log_decay,
-            input_gate=enter,
-            normalizer="bounded",
-            eps=EPS,
-            time_gaps=time_gaps,
-            initial_state=None if state is None else _decay_state(state),
-            resets=resets,
-        )
-        return self._out(y, o), _own_state(after)
-
-    def step(self, x_t: Tensor, state: MLSTMState, shared: dict[str, Any] | None = None) -> tuple[Tensor, MLSTMState]:
-        """Mix one step, see `Mixer.step`."""
-        q, k, v, o = self._project(x_t)
-        enter, log_decay = self._gates(x_t)
-        y, after = decay_attention_step(
-            q, k, v, _decay_state(state), log_decay, input_gate=enter, normalizer="bounded", eps=EPS
-        )
-        return self._out(y, o), _own_state(after)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> MLSTMState:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        size = self.out_projection.in_features // self.n_heads
-        options: dict[str, Any] = {"device": device, "dtype": torch.promote_types(dtype, torch.float32)}
-        return MLSTMState(
-            torch.zeros(batch_size, self.n_heads, size // 2, size, **options),
-            torch.zeros(batch_size, self.n_heads, size // 2, **options),
-            torch.zeros(batch_size, self.n_heads, **options),
-        )
-
-    def _project(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Queries, keys and values of heads, keys scaled, and the raw output gate, (..., d_model)."""
-        d_model = self.out_projection.in_features
-        *rows, o = self.in_projection(u).split([d_model // 2, d_model // 2, d_model, d_model], dim=-1)
-        q, k, v = (part.unflatten(-1, (self.n_heads, -1)) for part in rows)
-        return q, k * k.shape[-1] ** -0.5, v, o
-
-    def _gates(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithms of what enters and of the decay, (..., n_heads)."""
-        enter, forget = (GATE_CAP * torch.tanh(self.gates(u) / GATE_CAP)).chunk(2, dim=-1)
-        return enter, logsigmoid(forget)
-
-    def _out(self, y: Tensor, o: Tensor) -> Tensor:
+    def _out(self, y: Tensor, output_gate: Tensor) -> Tensor:
         normed = layer_norm(y, y.shape[-1:], eps=EPS).flatten(-2) * self.norm_weight
-        return self.out_projection(torch.sigmoid(o) * normed)
-
-
-def _decay_state(state: MLSTMState) -> DecayState:
-    return DecayState(memory=state.memory, key_sum=state.key_sum, scale=state.scale)
-
-
-def _own_state(state: DecayState) -> MLSTMState:
-    return MLSTMState(state.memory, state.key_sum, state.scale)
+        return self.out_projection(torch.sigmoid(output_gate) * normed)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from tsssm_kernels import DecayState, decay_attention, decay_attention_step
-
-from .heads import check_heads, norm_heads, split_heads
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .head_mixer import HeadInputs, HeadMixer
+from .heads import norm_heads
 
 __all__ = ["Retention", "RetentionState"]
 
@@ -26,7 +23,7 @@ class RetentionState(NamedTuple):
     memory: Tensor
 
 
-class Retention(Mixer):
+class Retention(HeadMixer):
     """Multi-scale retention.
 
     ::
@@ -68,6 +65,7 @@ class Retention(Mixer):
     """
 
     name = "retention"
+    State = RetentionState
     log_decay: Tensor
     angles: Tensor
 
@@ -80,63 +78,21 @@ class Retention(Mixer):
         n_heads: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("retention", d_model, n_heads, multiple=2)
-        self.n_heads = n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
-        self.in_projection = nn.Linear(d_model, 6 * d_model, bias=False)  # q, k, v, gate
+        widths = (d_model, d_model, 2 * d_model, 2 * d_model)  # the last is the output gate's
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths, even=True)
         self.out_projection = nn.Linear(2 * d_model, d_model, bias=False)
-        for part in self.in_projection.weight.detach().split((d_model, d_model, 2 * d_model, 2 * d_model)):
+        for part in self.in_projection.weight.detach().split(widths):
             nn.init.xavier_uniform_(part, gain=2**-2.5)
         nn.init.xavier_uniform_(self.out_projection.weight, gain=0.5)
-        exponents = torch.linspace(0, 1, d_model // n_heads // 2)
+        exponents = torch.linspace(0, 1, self.head_size // 2)
         log_decay = torch.log1p(-(2.0 ** (-5.0 - torch.arange(n_heads, dtype=torch.float64))))
         self.register_buffer("log_decay", log_decay.to(self.in_projection.weight.dtype), persistent=False)
         self.register_buffer("angles", (ROTARY_BASE**-exponents).repeat(n_heads, 1), persistent=False)
 
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the retention, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v, gate = self._rows(x)
+        log_decay = self.log_decay.expand(v.shape[:-1])
+        return HeadInputs(q, k * k.shape[-1] ** -0.5, v, log_decay, angles=self.angles, output_gate=gate)
 
-    def forward(
-        self,
-        x: Tensor,
-        state: RetentionState | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, RetentionState]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays, and the angles."""
-        *inputs, gate = self._project(x)
-        before = None if state is None else DecayState(state.memory)
-        y, after = decay_attention(
-            *inputs, angles=self.angles, time_gaps=time_gaps, initial_state=before, resets=resets
-        )
-        return self._out(y, gate), RetentionState(after.memory)
-
-    def step(
-        self, x_t: Tensor, state: RetentionState, shared: dict[str, Any] | None = None
-    ) -> tuple[Tensor, RetentionState]:
-        """Mix one step, see `Mixer.step`."""
-        q, k, v, log_decay, gate = self._project(x_t)
-        y, after = decay_attention_step(q, k, v, DecayState(state.memory), log_decay, angles=self.angles)
-        return self._out(y, gate), RetentionState(after.memory)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> RetentionState:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        keys = 2 * self.angles.shape[1]
-        shape = (batch_size, self.n_heads, keys, 2 * keys)
-        return RetentionState(torch.zeros(shape, device=device, dtype=torch.promote_types(dtype, torch.float32)))
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Queries, keys, values and log-decays by heads, and the output gate, (..., 2 d_model)."""
-        d_model = x.shape[-1]
-        q, k, v, gate = self.in_projection(x).split((d_model, d_model, 2 * d_model, 2 * d_model), dim=-1)
-        q, k, v = (split_heads(part, self.n_heads) for part in (q, k, v))
-        return q, k * k.shape[-1] ** -0.5, v, self.log_decay.expand(v.shape[:-1]), gate
-
-    def _out(self, y: Tensor, gate: Tensor) -> Tensor:
-        return self.out_projection(norm_heads(y, None, NORM_EPS) * silu(gate))
+    def _out(self, y: Tensor, output_gate: Tensor) -> Tensor:
+        return self.out_projection(norm_heads(y, None, NORM_EPS) * silu(output_gate))

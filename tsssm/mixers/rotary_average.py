@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tsssm_kernels import DecayState, decay_attention, decay_attention_step
-
-from .heads import check_heads, split_heads
-from .mixer import Mixer
-from .swiglu import SwiGLU
+from .head_mixer import HeadInputs, HeadMixer
+from .residual_projection import residual_projection
+from .weight_decay import without_weight_decay
 
 __all__ = ["RotaryAverage", "RotaryAverageState"]
 
@@ -35,7 +33,7 @@ class RotaryAverageState(NamedTuple):
     decay_sum: Tensor
 
 
-class RotaryAverage(Mixer):
+class RotaryAverage(HeadMixer):
     """Decayed mean of the values, changed by queries that ask how far back what lies.
 
     ::
@@ -82,6 +80,8 @@ class RotaryAverage(Mixer):
     """
 
     name = "rotary_average"
+    State = RotaryAverageState
+    normalizer = "decays"
 
     def __init__(
         self,
@@ -92,86 +92,24 @@ class RotaryAverage(Mixer):
         n_heads: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("the rotary average", d_model, n_heads, multiple=2)
-        self.n_heads = n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
-        self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
-        self.out_projection = nn.Linear(d_model, d_model, bias=False)
+        widths = (d_model, d_model, d_model)
+        super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths, even=True)
+        self.out_projection = residual_projection(d_model, d_model, 2 * n_layers)
         self.log_rate = nn.Parameter(-_log_spaced(TIME_CONSTANTS, n_heads).log())
-        periods = _log_spaced(PERIODS, d_model // n_heads // 2)
+        periods = _log_spaced(PERIODS, self.head_size // 2)
         self.angles = nn.Parameter((2 * math.pi / periods).repeat(n_heads, 1))
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(2 * n_layers))
-        for parameter in (self.log_rate, self.angles):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        without_weight_decay(self.log_rate, self.angles)
 
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the average, see `Mixer.channel_mixer`."""
-        return SwiGLU(self.out_projection.out_features, **self.swiglu)
+    def _project(self, x: Tensor) -> HeadInputs:
+        q, k, v = self._rows(x)
+        one = q.new_ones(*q.shape[:-1], 1)  # the key that does not turn
+        q, k = torch.cat([q * q.shape[-1] ** -0.5, one], dim=-1), torch.cat([k, one], dim=-1)
+        return HeadInputs(q, k, v, (-self.log_rate.exp()).expand(v.shape[:-1]), angles=self.angles)
 
-    def forward(
-        self,
-        x: Tensor,
-        state: RotaryAverageState | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, RotaryAverageState]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays, and the angles."""
-        q, k, v, log_decay = self._project(x)
-        y, after = decay_attention(
-            q,
-            k,
-            v,
-            log_decay,
-            angles=self.angles,
-            normalizer="decays",
-            time_gaps=time_gaps,
-            initial_state=None if state is None else _decay_state(state),
-            resets=resets,
-        )
-        return self.out_projection(y.flatten(-2)), _own_state(after)
-
-    def step(
-        self, x_t: Tensor, state: RotaryAverageState, shared: dict[str, Any] | None = None
-    ) -> tuple[Tensor, RotaryAverageState]:
-        """Mix one step, see `Mixer.step`."""
-        q, k, v, log_decay = self._project(x_t)
-        y, after = decay_attention_step(
-            q, k, v, _decay_state(state), log_decay, angles=self.angles, normalizer="decays"
-        )
-        return self.out_projection(y.flatten(-2)), _own_state(after)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> RotaryAverageState:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        size = self.out_projection.in_features // self.n_heads
-        options: dict[str, Any] = {"device": device, "dtype": torch.promote_types(dtype, torch.float32)}
-        return RotaryAverageState(
-            torch.zeros(batch_size, self.n_heads, size + 1, size, **options),
-            torch.zeros(batch_size, self.n_heads, **options),
-        )
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Queries and keys with the constant that does not turn, values, and the logarithms of the decays."""
-        q, k, v = (split_heads(part, self.n_heads) for part in self.in_projection(x).chunk(3, dim=-1))
-        one = q.new_ones(*q.shape[:-1], 1)
-        log_decay = (-self.log_rate.exp()).expand(v.shape[:-1])
-        return torch.cat([q * q.shape[-1] ** -0.5, one], dim=-1), torch.cat([k, one], dim=-1), v, log_decay
+    def _memory_shape(self) -> tuple[int, int]:
+        return self.head_size + 1, self.head_size
 
 
 def _log_spaced(ends: tuple[float, float], count: int) -> Tensor:
     low, high = (math.log(end) for end in ends)
     return torch.linspace(low, high, count).exp()
-
-
-def _decay_state(state: RotaryAverageState) -> DecayState:
-    return DecayState(memory=state.memory, decay_sum=state.decay_sum)
-
-
-def _own_state(state: DecayState) -> RotaryAverageState:
-    assert state.decay_sum is not None
-    return RotaryAverageState(state.memory, state.decay_sum)

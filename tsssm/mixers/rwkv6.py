@@ -6,18 +6,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm, silu
+from torch.nn.functional import silu
 
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
-from .heads import check_heads, split_heads
-from .mixer import Mixer
-from .rwkv_channel_mix import RWKVChannelMix
-from .token_shift import tokens_before
+from .heads import split_heads
+from .rwkv_time_mix import Places, RWKVTimeMix
+from .weight_decay import without_weight_decay
 
 __all__ = ["RWKV6", "RWKV6State"]
 
-NORM_EPS = 64e-5  # of the heads' group norm, as in RWKV
 SHIFTED = ("w", "k", "v", "r", "g")  # inputs, each with its own share of the token before; the published order
 
 
@@ -36,7 +34,7 @@ class RWKV6State(NamedTuple):
     last: Tensor
 
 
-class RWKV6(Mixer):
+class RWKV6(RWKVTimeMix):
     """Time mixing of RWKV-6 ("Finch").
 
     ::
@@ -83,6 +81,8 @@ class RWKV6(Mixer):
     """
 
     name = "rwkv6"
+    State = RWKV6State
+    gated = True
 
     def __init__(
         self,
@@ -95,10 +95,7 @@ class RWKV6(Mixer):
         decay_rank: int = 64,
         channel_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("RWKV-6", d_model, n_heads)
-        self.n_heads = n_heads
-        self.channel: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": channel_width}
+        super().__init__(d_model, layer_index, n_layers, n_heads, channel_width)
         self.mu_x = nn.Parameter(torch.empty(d_model))
         self.mu = nn.Parameter(torch.empty(len(SHIFTED), d_model))
         self.mix_in = nn.Linear(d_model, len(SHIFTED) * mix_rank, bias=False)
@@ -108,17 +105,14 @@ class RWKV6(Mixer):
         )
         self.w_0 = nn.Parameter(torch.empty(d_model))
         self.w_in, self.w_out = nn.Linear(d_model, decay_rank, bias=False), nn.Linear(decay_rank, d_model, bias=False)
-        self.bonus = nn.Parameter(torch.empty(n_heads, d_model // n_heads))
+        self.bonus = nn.Parameter(torch.empty(n_heads, self.head_size))
         self.norm_weight, self.norm_bias = (nn.Parameter(torch.empty(d_model)) for _ in range(2))
         self._initialise(layer_index, n_layers)
 
     @torch.no_grad()
     def _initialise(self, layer_index: int, n_layers: int) -> None:
-        d_model = len(self.mu_x)
-        first_to_last, depth = layer_index / max(n_layers - 1, 1), 1 - layer_index / n_layers
-        share = torch.arange(d_model) / d_model
-        along = torch.arange(d_model) / max(d_model - 1, 1)
-        plain, half = 1 - share**depth, 1 - share ** (depth / 2)
+        first_to_last, left, share, along = Places.of(self.d_model, layer_index, n_layers)
+        plain, half = 1 - share**left, 1 - share ** (left / 2)
         self.mu_x.copy_(plain)
         for mu, value in zip(self.mu, (plain, plain, plain + 0.3 * first_to_last, half, half)):
             mu.copy_(value)
@@ -129,70 +123,31 @@ class RWKV6(Mixer):
         for linear, gain in ((self.key, 0.1), (self.gate, 0.1), (self.receptance, 1.0), (self.value, 1.0)):
             nn.init.orthogonal_(linear.weight, gain=gain)
         self.w_0.copy_(-6 + 5 * along ** (0.7 + 1.3 * first_to_last))
-        zigzag = 0.1 * ((torch.arange(d_model) + 1).remainder(3) - 1)
+        zigzag = 0.1 * ((torch.arange(self.d_model) + 1).remainder(3) - 1)
         self.bonus.copy_((first_to_last * (1 - along) + zigzag).view_as(self.bonus))
         self.norm_weight.fill_(((layer_index + 1) / n_layers) ** 0.7)
-        for parameter in self.parameters():
-            if parameter.ndim == 1 or parameter is self.mu or parameter is self.bonus:
-                parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        without_weight_decay(self.mu, self.bonus, *(vector for vector in self.parameters() if vector.ndim == 1))
 
-    def channel_mixer(self) -> RWKVChannelMix:
-        """RWKV's channel mixing, see `Mixer.channel_mixer`."""
-        return RWKVChannelMix(len(self.mu_x), gated=True, **self.channel)
-
-    def forward(
-        self,
-        x: Tensor,
-        state: RWKV6State | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, RWKV6State]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
-        r, k, v, g, gate = self._project(x, tokens_before(x, None if state is None else state.last, resets))
-        y, after = decay_attention(
-            r,
-            k,
-            v,
-            g,
-            bonus=self.bonus,
-            time_gaps=time_gaps,
-            initial_state=None if state is None else DecayState(state.memory),
-            resets=resets,
-        )
-        return self._out(y, gate), RWKV6State(after.memory, x[:, -1])
-
-    def step(self, x_t: Tensor, state: RWKV6State, shared: dict[str, Any] | None = None) -> tuple[Tensor, RWKV6State]:
-        """Mix one step, see `Mixer.step`."""
-        r, k, v, g, gate = self._project(x_t, state.last)
-        y, after = decay_attention_step(r, k, v, DecayState(state.memory), g, bonus=self.bonus)
-        return self._out(y, gate), RWKV6State(after.memory, x_t)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> RWKV6State:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        heads, size = self.bonus.shape
-        wide = torch.promote_types(dtype, torch.float32)
-        return RWKV6State(
-            torch.zeros(batch_size, heads, size, size, device=device, dtype=wide),
-            torch.zeros(batch_size, heads * size, device=device, dtype=dtype),
-        )
-
-    def _project(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Receptances, keys, values and log-decays, (..., heads, size) each, and the output gate, (..., d_model)."""
+    def _project(self, x: Tensor, before: Tensor, shared: dict[str, Any] | None) -> tuple[tuple[Tensor, ...], Tensor]:
         change = before - x
         shares = torch.tanh(self.mix_in(x + change * self.mu_x)).unflatten(-1, (len(SHIFTED), -1))
         moved = (part @ out for part, out in zip(shares.unbind(-2), self.mix_out))
         x_w, x_k, x_v, x_r, x_g = (x + change * (mu + own) for mu, own in zip(self.mu, moved))
         g = -torch.exp(self.w_0 + self.w_out(torch.tanh(self.w_in(x_w))))
-        r, k, v, g = (
-            split_heads(part, self.n_heads) for part in (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
-        )
-        return r, k, v, g, silu(self.gate(x_g))
+        rows = (self.receptance(x_r), self.key(x_k), self.value(x_v), g)
+        return tuple(split_heads(part, self.n_heads) for part in rows), silu(self.gate(x_g))
 
-    def _out(self, y: Tensor, gate: Tensor) -> Tensor:
-        flat = y.reshape(-1, gate.shape[-1])
-        normed = group_norm(flat, self.n_heads, self.norm_weight, self.norm_bias, NORM_EPS).view(gate.shape)
-        return self.output(normed * gate)
+    def _attend(
+        self, rows: tuple[Tensor, ...], memory: Tensor | None, time_gaps: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        before = None if memory is None else DecayState(memory)
+        r, k, v, g = rows
+        y, after = decay_attention(
+            r, k, v, g, bonus=self.bonus, time_gaps=time_gaps, initial_state=before, resets=resets
+        )
+        return y, after.memory
+
+    def _attend_step(self, rows: tuple[Tensor, ...], memory: Tensor) -> tuple[Tensor, Tensor]:
+        r, k, v, g = rows
+        y, after = decay_attention_step(r, k, v, DecayState(memory), g, bonus=self.bonus)
+        return y, after.memory

@@ -7,18 +7,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm, normalize
+from torch.nn.functional import normalize
 
 from tsssm_kernels import delta_rule, delta_rule_step
 
-from .heads import check_heads, split_heads
-from .mixer import Mixer
-from .rwkv_channel_mix import RWKVChannelMix
-from .token_shift import tokens_before
+from .heads import split_heads
+from .rwkv_time_mix import Places, RWKVTimeMix
+from .weight_decay import without_weight_decay
 
 __all__ = ["RWKV7", "RWKV7State"]
 
-NORM_EPS = 64e-5  # of the heads' group norm, as in RWKV
 SHIFTED = ("r", "w", "k", "v", "a", "g")  # inputs, each with its own share of the token before
 
 
@@ -37,7 +35,7 @@ class RWKV7State(NamedTuple):
     last: Tensor
 
 
-class RWKV7(Mixer):
+class RWKV7(RWKVTimeMix):
     """Time mixing of RWKV-7 ("Goose").
 
     ::
@@ -92,6 +90,8 @@ class RWKV7(Mixer):
     """
 
     name = "rwkv7"
+    State = RWKV7State
+    gated = False
 
     def __init__(
         self,
@@ -103,10 +103,8 @@ class RWKV7(Mixer):
         bounded: bool = True,
         channel_width: int | None = None,
     ):
-        super().__init__()
-        check_heads("RWKV-7", d_model, n_heads)
-        self.n_heads, self.bounded, self.is_first = n_heads, bool(bounded), layer_index == 0
-        self.channel: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": channel_width}
+        super().__init__(d_model, layer_index, n_layers, n_heads, channel_width)
+        self.bounded, self.is_first = bool(bounded), layer_index == 0
         self.mu = nn.Parameter(torch.empty(len(SHIFTED), d_model))
         self.receptance, self.key, self.value, self.output = (nn.Linear(d_model, d_model, bias=False) for _ in range(4))
         decay_rank, value_rank, gate_rank = (_rank(factor, d_model) for factor in (2.5, 1.7, 5.0))
@@ -114,7 +112,7 @@ class RWKV7(Mixer):
         self.a_in, self.a_out = _low_rank(d_model, decay_rank)
         self.g_in, self.g_out = _low_rank(d_model, gate_rank)
         self.w_0, self.a_0, self.k_k, self.k_a = (nn.Parameter(torch.empty(d_model)) for _ in range(4))
-        self.r_k = nn.Parameter(torch.empty(n_heads, d_model // n_heads))
+        self.r_k = nn.Parameter(torch.empty(n_heads, self.head_size))
         if not self.is_first:
             self.v_in, self.v_out = _low_rank(d_model, value_rank)
             self.v_0 = nn.Parameter(torch.empty(d_model))
@@ -123,16 +121,13 @@ class RWKV7(Mixer):
 
     @torch.no_grad()
     def _initialise(self, layer_index: int, n_layers: int) -> None:
-        d_model, size = self.mu.shape[1], self.r_k.shape[1]
-        first_to_last = layer_index / max(n_layers - 1, 1)
-        depth = 1 - layer_index / n_layers
-        share = torch.arange(d_model) / d_model
-        along = torch.arange(d_model) / max(d_model - 1, 1)
-        in_head = 2 * torch.arange(d_model).remainder(size) / max(size - 1, 1) - 1
+        first_to_last, left, share, along = Places.of(self.d_model, layer_index, n_layers)
+        size = self.head_size
+        in_head = 2 * torch.arange(self.d_model).remainder(size) / max(size - 1, 1) - 1
         curve = in_head * in_head.abs()
         exponents = {"r": 0.2, "g": 0.2, "k": 0.7, "v": 0.7, "w": 0.9, "a": 0.9}
         for mu, name in zip(self.mu, SHIFTED):
-            mu.copy_(1 - share ** (exponents[name] * depth))
+            mu.copy_(1 - share ** (exponents[name] * left))
         self.w_0.copy_(-5.5 + 6 * along ** (1 + first_to_last**0.3) + 2.5 * curve)
         self.a_0.copy_(-0.19 + 0.3 * curve + 0.4 * (along - 0.5))
         self.k_k.copy_(0.71 - 0.1 * (along - 0.5))
@@ -140,57 +135,15 @@ class RWKV7(Mixer):
         self.r_k.fill_(-0.04)
         if not self.is_first:
             self.v_0.copy_(0.73 - 0.4 * (along - 0.5))
-        bound = d_model**-0.5
+        bound = self.d_model**-0.5
         for linear, factor in ((self.receptance, 0.5), (self.key, 0.05), (self.value, 0.5)):
             nn.init.uniform_(linear.weight, -factor * bound, factor * bound)
         nn.init.zeros_(self.output.weight)
         self.norm_weight.fill_(((layer_index + 1) / n_layers) ** 0.7)
         self.norm_bias.zero_()
-        for parameter in self.parameters():
-            if parameter.ndim == 1 or parameter is self.mu or parameter is self.r_k:
-                parameter._no_weight_decay = True  # type: ignore[attr-defined]
-
-    def channel_mixer(self) -> RWKVChannelMix:
-        """RWKV's channel mixing, see `Mixer.channel_mixer`."""
-        return RWKVChannelMix(self.mu.shape[1], **self.channel)
-
-    def forward(
-        self,
-        x: Tensor,
-        state: RWKV7State | None = None,
-        resets: Tensor | None = None,
-        time_gaps: Tensor | None = None,
-        shared: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, RWKV7State]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays."""
-        before = tokens_before(x, None if state is None else state.last, resets)
-        rows, rest = self._project(x, before, shared)
-        y, memory = delta_rule(
-            *rows, time_gaps=time_gaps, initial_state=None if state is None else state.memory, resets=resets
-        )
-        return self._out(y, rows, rest), RWKV7State(memory, x[:, -1])
-
-    def step(self, x_t: Tensor, state: RWKV7State, shared: dict[str, Any] | None = None) -> tuple[Tensor, RWKV7State]:
-        """Mix one step, see `Mixer.step`."""
-        rows, rest = self._project(x_t, state.last, shared)
-        r, k, v, a, b, g = rows
-        y, memory = delta_rule_step(r, k, v, a, b, state.memory, g)
-        return self._out(y, rows, rest), RWKV7State(memory, x_t)
-
-    def initial_state(
-        self, batch_size: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> RWKV7State:
-        """Zeros, see `Mixer.initial_state`."""
-        device, dtype = self._placement(device, dtype)
-        heads, size = self.r_k.shape
-        wide = torch.promote_types(dtype, torch.float32)
-        return RWKV7State(
-            torch.zeros(batch_size, heads, size, size, device=device, dtype=wide),
-            torch.zeros(batch_size, heads * size, device=device, dtype=dtype),
-        )
+        without_weight_decay(self.mu, self.r_k, *(vector for vector in self.parameters() if vector.ndim == 1))
 
     def _project(self, x: Tensor, before: Tensor, shared: dict[str, Any] | None) -> tuple[tuple[Tensor, ...], Tensor]:
-        """What the delta rule takes, (..., heads, size) each, and the output gate, (..., d_model)."""
         change = before - x
         x_r, x_w, x_k, x_v, x_a, x_g = (x + change * mu for mu in self.mu)
         r, raw_k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
@@ -209,12 +162,19 @@ class RWKV7(Mixer):
         gate = self.g_out(torch.sigmoid(self.g_in(x_g)))
         return (r, k, v, -read, written, g), gate
 
+    def _attend(
+        self, rows: tuple[Tensor, ...], memory: Tensor | None, time_gaps: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        return delta_rule(*rows, time_gaps=time_gaps, initial_state=memory, resets=resets)
+
+    def _attend_step(self, rows: tuple[Tensor, ...], memory: Tensor) -> tuple[Tensor, Tensor]:
+        r, k, v, a, b, g = rows
+        return delta_rule_step(r, k, v, a, b, memory, g)
+
     def _out(self, y: Tensor, rows: tuple[Tensor, ...], gate: Tensor) -> Tensor:
         r, k, v, *_ = rows
-        flat = y.reshape(-1, gate.shape[-1])
-        normed = group_norm(flat, self.n_heads, self.norm_weight, self.norm_bias, NORM_EPS).view(gate.shape)
         own = (r * k * self.r_k).sum(-1, keepdim=True) * v
-        return self.output((normed + own.flatten(-2)) * gate)
+        return self.output((self._normed(y, gate.shape) + own.flatten(-2)) * gate)
 
 
 def _rank(factor: float, d_model: int) -> int:

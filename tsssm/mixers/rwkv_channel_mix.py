@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from tsssm.errors import ConfigError
 from .mixer import Mixer
 from .token_shift import tokens_before
 
-__all__ = ["RWKVChannelMix", "RWKVChannelMixState"]
+__all__ = ["RWKVChannelMix", "RWKVChannelMixState", "channel_mix_width"]
 
 
 class RWKVChannelMixState(NamedTuple):
@@ -71,8 +72,7 @@ class RWKVChannelMix(Mixer):
         gated: bool = False,
     ):
         super().__init__()
-        if width is None:
-            width = max(32, int(3.5 * d_model) // 32 * 32) if gated else 4 * d_model
+        width = channel_mix_width(d_model, gated) if width is None else width
         if width < 1:
             raise ConfigError(f"RWKV's channel mixer needs at least 1 hidden unit; got a width of {width}")
         depth = 1 - layer_index / n_layers
@@ -86,6 +86,11 @@ class RWKVChannelMix(Mixer):
             self.mu_r = nn.Parameter(self.mu_k.detach().clone())
             self.receptance = nn.Linear(d_model, d_model, bias=False)
             nn.init.zeros_(self.receptance.weight)
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The hidden units, see `Mixer.size_setting`."""
+        return "width", channel_mix_width(d_model, settings.get("gated", False))
 
     def forward(
         self,
@@ -116,3 +121,14 @@ class RWKVChannelMix(Mixer):
         change = before - x
         y = self.contract(torch.relu(self.expand(x + change * self.mu_k)).square())
         return y if self.receptance is None else torch.sigmoid(self.receptance(x + change * self.mu_r)) * y
+
+
+def channel_mix_width(d_model: int, gated: bool) -> int:
+    """Hidden units of an `RWKVChannelMix` unless set.
+
+    Examples
+    --------
+    >>> channel_mix_width(64, gated=False), channel_mix_width(64, gated=True)
+    (256, 224)
+    """
+    return max(32, int(3.5 * d_model) // 32 * 32) if gated else 4 * d_model

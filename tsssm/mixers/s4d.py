@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -13,9 +14,12 @@ from tsssm.errors import ConfigError
 from tsssm_kernels import diagonal_scan, diagonal_scan_step
 
 from .mixer import Mixer
+from .residual_projection import residual_projection
+from .weight_decay import without_weight_decay
 
 __all__ = ["S4D", "S4DState"]
 
+STATE_SIZE = 32
 STEP_RANGE = 1e-3, 1e-1  # of the step sizes at the start
 
 
@@ -74,6 +78,7 @@ class S4D(Mixer):
     """
 
     name = "s4d"
+    state_setting = "state_size"
 
     def __init__(
         self,
@@ -81,7 +86,7 @@ class S4D(Mixer):
         *,
         layer_index: int = 0,
         n_layers: int = 1,
-        state_size: int = 32,
+        state_size: int = STATE_SIZE,
         initial: str = "lin",
     ):
         super().__init__()
@@ -94,11 +99,13 @@ class S4D(Mixer):
         self.frequency = nn.Parameter(frequencies.repeat(d_model, 1))
         self.C = nn.Parameter(torch.randn(d_model, state_size // 2, 2) * math.sqrt(0.5))
         self.D = nn.Parameter(torch.randn(d_model))
-        self.out_projection = nn.Linear(d_model, 2 * d_model)
-        with torch.no_grad():
-            self.out_projection.weight.div_(math.sqrt(n_layers))
-        for parameter in (self.log_step, self.log_decay, self.frequency):
-            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+        self.out_projection = residual_projection(d_model, 2 * d_model, n_layers, bias=True)
+        without_weight_decay(self.log_step, self.log_decay, self.frequency)
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The numbers of state, an even number, see `Mixer.size_setting`."""
+        return "state_size", STATE_SIZE
 
     def forward(
         self,

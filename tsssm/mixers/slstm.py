@@ -13,9 +13,9 @@ from tsssm.errors import ConfigError
 from tsssm_kernels import SLSTMState as CellState
 from tsssm_kernels import slstm, slstm_step
 
-from .mixer import Mixer
 from .short_convolution import ShortConvolution
-from .swiglu import SwiGLU
+from .swiglu_behind import SwiGLUBehind
+from .weight_decay import without_weight_decay
 
 __all__ = ["SLSTM", "SLSTMLayerState"]
 
@@ -40,7 +40,7 @@ class SLSTMLayerState(NamedTuple):
     tail: Tensor
 
 
-class SLSTM(Mixer):
+class SLSTM(SwiGLUBehind):
     """The sLSTM of xLSTM, its input and forget gate behind a short convolution.
 
     ::
@@ -101,14 +101,13 @@ class SLSTM(Mixer):
         conv_width: int = 4,
         mlp_width: int | None = None,
     ):
-        super().__init__()
+        super().__init__(d_model, layer_index, n_layers, mlp_width)
         if n_heads < 1 or d_model % n_heads or d_model // n_heads < 2:
             raise ConfigError(
                 f"sLSTM needs heads of whole channels, two at least, which it norms: d_model={d_model} over "
                 f"n_heads={n_heads}. Choose d_model as a multiple of n_heads, twice it at least."
             )
         self.n_heads, width = n_heads, d_model // n_heads
-        self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
         self.convolution = ShortConvolution(d_model, conv_width, activation="silu")
         # both [head, gate, from, to], gates in the order i, f, z, o
         self.weight, self.recurrent = (nn.Parameter(torch.empty(n_heads, 4, width, width)) for _ in range(2))
@@ -123,13 +122,7 @@ class SLSTM(Mixer):
         self.recurrent.zero_()
         exponent = 0.3 + 1.3 * layer_index / max(n_layers - 1, 1)
         self.bias[:, 1] = 5 - 12 * torch.linspace(0, 1, width) ** exponent
-        exempt: tuple[Any, ...] = (self.bias, self.norm_weight, self.convolution.bias)
-        for parameter in exempt:
-            parameter._no_weight_decay = True
-
-    def channel_mixer(self) -> SwiGLU:
-        """The `SwiGLU` behind the sLSTM, see `Mixer.channel_mixer`."""
-        return SwiGLU(len(self.norm_weight), **self.swiglu)
+        without_weight_decay(self.bias, self.norm_weight, self.convolution.bias)
 
     def forward(
         self,
@@ -158,12 +151,12 @@ class SLSTM(Mixer):
     ) -> SLSTMLayerState:
         """Zeros, and minus infinity for m, see `Mixer.initial_state`."""
         device, dtype = self._placement(device, dtype)
-        taps, d_model = self.convolution.weight.shape
         wide = torch.promote_types(dtype, torch.float32)
         y, c, n = (
             torch.zeros(batch_size, self.n_heads, self.bias.shape[2], device=device, dtype=wide) for _ in range(3)
         )
-        tail = torch.zeros(batch_size, taps - 1, d_model, device=device, dtype=dtype)
+        taps = len(self.convolution.weight)
+        tail = torch.zeros(batch_size, taps - 1, self.d_model, device=device, dtype=dtype)
         return SLSTMLayerState(y, c, n, torch.full_like(y, -math.inf), tail)
 
     def _gates(self, convolved: Tensor, u: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,14 +13,15 @@ from tsssm.errors import ConfigError
 
 from .mixer import Mixer
 from .mlp import MLPState
+from .residual_projection import residual_projection
 
-__all__ = ["SwiGLU"]
+__all__ = ["SwiGLU", "swiglu_width"]
 
 
 class SwiGLU(Mixer):
     """Two linear maps, one the other's gate, and a third behind them: ``y_t = W_3 (silu(W_1 x_t) * W_2 x_t)``.
 
-    It mixes channels, not steps; `RotaryAverage`, `MLSTM`, `SLSTM` and `Mamba3` have one behind them.
+    It mixes channels, not steps; most mixers of heads, and some others, have one behind them.
 
     Parameters
     ----------
@@ -49,13 +50,16 @@ class SwiGLU(Mixer):
 
     def __init__(self, d_model: int, *, layer_index: int = 0, n_layers: int = 1, width: int | None = None):
         super().__init__()
-        width = (3 * d_model // 4 + 36) // 4 * 4 if width is None else width
+        width = swiglu_width(d_model) if width is None else width
         if width < 1:
             raise ConfigError(f"SwiGLU needs at least 1 hidden unit; got a width of {width}")
         self.expand = nn.Linear(d_model, 2 * width, bias=False)
-        self.contract = nn.Linear(width, d_model, bias=False)
-        with torch.no_grad():
-            self.contract.weight.div_(math.sqrt(2 * n_layers))
+        self.contract = residual_projection(width, d_model, 2 * n_layers)
+
+    @classmethod
+    def size_setting(cls, d_model: int, settings: Mapping[str, Any]) -> tuple[str, int]:
+        """The hidden units, see `Mixer.size_setting`."""
+        return "width", swiglu_width(d_model)
 
     def forward(
         self,
@@ -78,3 +82,14 @@ class SwiGLU(Mixer):
     ) -> MLPState:
         """Nothing, see `Mixer.initial_state`."""
         return MLPState()
+
+
+def swiglu_width(d_model: int) -> int:
+    """Hidden units of a `SwiGLU` unless set: 3/4 d_model + 36, rounded down to a multiple of 4.
+
+    Examples
+    --------
+    >>> swiglu_width(64)
+    84
+    """
+    return (3 * d_model // 4 + 36) // 4 * 4

@@ -79,8 +79,8 @@ def _backward(gradients, kept, q, k, v, log_decay, state, sums, resets) -> list[
         k=torch.empty_like(inputs.k),
         v=torch.empty_like(inputs.v),
         log_decay=empty if log_decay is None else torch.empty_like(inputs.log_decay),
-        state=torch.zeros_like(state) if grad_state is None else grad_state.contiguous().clone(),
-        sums=empty if sums is None else torch.zeros_like(sums) if grad_sums is None else grad_sums.contiguous().clone(),
+        state=_or_zeros(grad_state, state),
+        sums=empty if sums is None else _or_zeros(grad_sums, sums),
     )
     if grad_y is None:
         grad_y = torch.zeros_like(v)
@@ -106,6 +106,11 @@ def _backward(gradients, kept, q, k, v, log_decay, state, sums, resets) -> list[
         None if sums is None else grads.sums,
         None,
     ]
+
+
+def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
+    """A gradient to be added to, in memory of its own: contiguous, whatever the strides of what it is of."""
+    return like.new_zeros(like.shape) if gradient is None else gradient.contiguous().clone()
 
 
 _attend = differentiable(
