@@ -26,9 +26,12 @@ from typing import Any
 
 import numpy as np
 
+import tsssm
 from defaults import SETS as CONTESTS
 from defaults import Contest, mean_losses
 from report import write_report
+from tsssm import Forecaster, cost_table, match_parameters
+from tsssm.comparison import diebold_mariano
 
 BACKBONE, PATCH, TOKENS, STEPS = 110_000, 24, 30, 300
 RATES, SEEDS = (1e-3, 2e-3, 4e-3, 8e-3), (0, 1, 2)
@@ -71,33 +74,37 @@ def main() -> None:
 
 
 def run_contest(dataset: str, mixer: str, work: Path) -> str:
-    """All fits of a mixer on a set that are not there yet."""
+    """All fits of a mixer on a set that are not there yet, and the test figures of those with the chosen rate."""
     contest, folder = Contest.of(*SETS[dataset]), work / dataset
     folder.mkdir(parents=True, exist_ok=True)
     for rate in RATES:
-        run(contest, mixer, rate, 0, folder)
+        fit(contest, mixer, rate, 0, folder)
     rate = chosen_rate(mixer, folder)
-    for seed in SEEDS[1:]:
-        run(contest, mixer, rate, seed, folder)
-    figures = [json.loads(path_of(folder, mixer, rate, seed).with_suffix(".json").read_text()) for seed in SEEDS]
-    errors = [figure["mse_mae"]["average"]["network"][0] for figure in figures]
+    for seed in SEEDS:
+        fit(contest, mixer, rate, seed, folder)
+        score(contest, path_of(folder, mixer, rate, seed))
+    errors = [read(path_of(folder, mixer, rate, seed), "test")["average"]["network"][0] for seed in SEEDS]
     return f"{dataset} {mixer}: learning rate {rate:g}, network's MSE {np.mean(errors):.4f} of {errors}"
 
 
 def path_of(folder: Path, mixer: str, rate: float, seed: int) -> Path:
+    """Of the saved model; beside it lie ``.fit.json``, ``.test.json`` and ``.npz``."""
     return folder / f"{mixer.replace('*', 'x')}-{rate:g}-{seed}"
+
+
+def read(path: Path, what: str) -> dict[str, Any]:
+    return json.loads(Path(f"{path}.{what}.json").read_text())
 
 
 def chosen_rate(mixer: str, folder: Path) -> float:
     """By the validation part alone."""
-    figures = {rate: json.loads(path_of(folder, mixer, rate, 0).with_suffix(".json").read_text()) for rate in RATES}
-    return min(RATES, key=lambda rate: figures[rate]["validation_mae"]["network"])
+    return min(RATES, key=lambda rate: read(path_of(folder, mixer, rate, 0), "fit")["validation_mae"]["network"])
 
 
-def run(contest: Contest, mixer: str, rate: float, seed: int, folder: Path) -> None:
-    """Fit and score: ``.json`` has the figures, ``.npz`` the squared error of each window."""
+def fit(contest: Contest, mixer: str, rate: float, seed: int, folder: Path) -> None:
+    """Fit and save, unless that has been done."""
     path = path_of(folder, mixer, rate, seed)
-    if path.with_suffix(".json").exists():
+    if Path(f"{path}.fit.json").exists():
         return
     before_test = contest.train + contest.held_out
     model = forecaster(mixer, max(contest.horizons)).set_params(
@@ -105,34 +112,40 @@ def run(contest: Contest, mixer: str, rate: float, seed: int, folder: Path) -> N
     )
     begin = time.process_time()
     model.fit(contest.y.iloc[:before_test])
-    figures: dict[str, Any] = {
-        "fit_cpu_seconds": round(time.process_time() - begin, 1),
-        "validation_mae": {part: round(float(v), 5) for part, v in model.validation_["mae"].items()},
+    seconds = time.process_time() - begin
+    model.save(path)
+    figures = {
+        "fit_cpu_seconds": round(seconds, 1),
+        "validation_mae": {part: round(float(value), 5) for part, value in model.validation_["mae"].items()},
         "update_us": update_time(model, contest.y.iloc[before_test : before_test + UPDATES]),
-        "mse_mae": {},
     }
+    Path(f"{path}.fit.json").write_text(json.dumps(figures))
+
+
+def score(contest: Contest, path: Path) -> None:
+    """Errors on the test part, ``.test.json``, and the squared error of each window, ``.npz``."""
+    if Path(f"{path}.test.json").exists():
+        return
+    model, before_test = tsssm.load(path), contest.train + contest.held_out
+    figures: dict[str, Any] = {}
     losses = {}
     for horizon in contest.horizons:
         windows = len(contest.y) - before_test - horizon + 1
         backtest = model.backtest(contest.y, horizon=horizon, n_windows=windows, step=1)
         parts = {"network": backtest.windows.network, "base": backtest.windows.base, "both": backtest.windows.point}
         errors = {part: forecast - backtest.actual for part, forecast in parts.items()}
-        figures["mse_mae"][str(horizon)] = {
+        figures[str(horizon)] = {
             part: [round(float(np.mean(error**2)), 5), round(float(np.mean(abs(error))), 5)]
             for part, error in errors.items()
         }
         losses |= {f"{part}-{horizon}": np.mean(error**2, axis=(1, 2)) for part, error in errors.items()}
-    by_horizon = [figures["mse_mae"][str(horizon)] for horizon in contest.horizons]
-    figures["mse_mae"]["average"] = {
-        part: np.mean([one[part] for one in by_horizon], axis=0).round(5).tolist() for part in parts
-    }
-    np.savez(path.with_suffix(".npz"), **losses)
-    path.with_suffix(".json").write_text(json.dumps(figures))
+    by_horizon = list(figures.values())
+    figures["average"] = {part: np.mean([one[part] for one in by_horizon], axis=0).round(5).tolist() for part in parts}
+    np.savez(f"{path}.npz", **losses)
+    Path(f"{path}.test.json").write_text(json.dumps(figures))
 
 
-def forecaster(mixer: str, horizon: int) -> Any:
-    from tsssm import Forecaster, match_parameters
-
+def forecaster(mixer: str, horizon: int) -> Forecaster:
     recipe = Forecaster(
         horizon,
         mixer=mixer,
@@ -159,8 +172,6 @@ def update_time(model: Any, live: Any) -> float:
 
 def report(datasets: list[str], mixers: list[str], work: Path) -> None:
     """The figures of all runs with what the mixers take."""
-    from tsssm import cost_table
-
     first = {mixer: forecaster(mixer, 48) for mixer in mixers}
     takes = cost_table(first)
     write_report(
@@ -180,37 +191,32 @@ def report(datasets: list[str], mixers: list[str], work: Path) -> None:
 def report_set(dataset: str, mixers: list[str], folder: Path) -> dict[str, Any]:
     """By mixer: mean and deviation over seeds, seconds, p-values against attention."""
     horizons, results = SETS[dataset][2], {}
-    runs = {m: [path_of(folder, m, chosen_rate(m, folder), seed).name for seed in SEEDS] for m in mixers}
-    for mixer, names in runs.items():
-        figures = [json.loads((folder / f"{name}.json").read_text()) for name in names]
-        errors = {part: np.array([f["mse_mae"]["average"][part] for f in figures]) for part in ("network", "base", "both")}
+    rates = {mixer: chosen_rate(mixer, folder) for mixer in mixers}
+    runs = {mixer: [path_of(folder, mixer, rate, seed) for seed in SEEDS] for mixer, rate in rates.items()}
+    for mixer, paths in runs.items():
+        fits, tests = [read(path, "fit") for path in paths], [read(path, "test")["average"] for path in paths]
+        errors = {part: np.array([test[part] for test in tests]) for part in tests[0]}
         results[mixer] = {
-            "learning_rate": chosen_rate(mixer, folder),
-            "validation_mae": round(float(np.mean([f["validation_mae"]["network"] for f in figures])), 5),
+            "learning_rate": rates[mixer],
+            "validation_mae_by_rate": {
+                f"{rate:g}": read(path_of(folder, mixer, rate, 0), "fit")["validation_mae"]["network"] for rate in RATES
+            },
+            "validation_mae": round(float(np.mean([one["validation_mae"]["network"] for one in fits])), 5),
             "mse_mae": {part: error.mean(axis=0).round(5).tolist() for part, error in errors.items()},
             "sd": {part: error.std(axis=0, ddof=1).round(5).tolist() for part, error in errors.items()},
-            "fit_cpu_seconds": round(float(np.mean([f["fit_cpu_seconds"] for f in figures])), 1),
-            "update_us": round(float(np.median([f["update_us"] for f in figures])), 1),
-            "p_value_against_attention": p_value(names, runs[REFERENCE], horizons, folder),
-            "validation_by_rate": {
-                f"{rate:g}": json.loads(path_of(folder, mixer, rate, 0).with_suffix(".json").read_text())[
-                    "validation_mae"
-                ]["network"]
-                for rate in RATES
-            },
+            "fit_cpu_seconds": round(float(np.mean([one["fit_cpu_seconds"] for one in fits])), 1),
+            "update_us": round(float(np.median([one["update_us"] for one in fits])), 1),
+            "p_value_against_attention": p_value(paths, runs[REFERENCE], max(horizons)),
         }
     return results
 
 
-def p_value(names: list[str], reference: list[str], horizons: tuple[int, ...], folder: Path) -> dict[str, float] | None:
-    """Of the network and of both at the longest horizon."""
-    from tsssm.comparison import diebold_mariano
-
-    if names == reference:
+def p_value(paths: list[Path], reference: list[Path], horizon: int) -> dict[str, float] | None:
+    """Of the network and of both, at the longest horizon."""
+    if paths == reference:
         return None
-    longest = max(horizons)
-    ours, theirs = mean_losses(names, longest, folder), mean_losses(reference, longest, folder)
-    return {part: round(diebold_mariano(ours[part], theirs[part], longest).p_value, 4) for part in ("network", "both")}
+    ours, theirs = (mean_losses([path.name for path in one], horizon, one[0].parent) for one in (paths, reference))
+    return {part: round(diebold_mariano(ours[part], theirs[part], horizon).p_value, 4) for part in ("network", "both")}
 
 
 if __name__ == "__main__":
