@@ -1,0 +1,157 @@
+"""Networks of equal parameters, and what they take."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from tsssm import (
+    Forecaster,
+    LinearForecaster,
+    MambaForecaster,
+    SeasonalNaive,
+    TransformerForecaster,
+    cost_table,
+    match_parameters,
+)
+from tsssm.errors import ConfigError
+from tsssm.forecasters.costs import costs
+from tsssm.forecasters.parameters import backbone_parameters, parameter_counts
+from tsssm.mixers.registry import known_mixers
+from tsssm.network import token_features
+from tsssm.network.flops import count_flops
+
+HYBRIDS = ["mamba2+attention", "mamba*3+attention", "(rwkv7*2+slstm)*2", "gated_delta+s4d"]
+
+
+def of(mixer: str) -> Forecaster:
+    return Forecaster(24, mixer=mixer, verbose=False)
+
+
+@pytest.mark.parametrize("target", [50_000, 200_000, 1_000_000, 5_000_000])
+def test_all_pairs_within_one_percent(target):
+    matched = {mixer: match_parameters(target, of(mixer)) for mixer in [*known_mixers(), *HYBRIDS]}
+    counts = {mixer: backbone_parameters(model) for mixer, model in matched.items()}
+    for mixer, count in counts.items():
+        assert abs(count / target - 1) <= 0.01, mixer
+    for one, other in itertools.permutations(matched, 2):
+        twin = match_parameters(matched[one], of(other))
+        assert abs(backbone_parameters(twin) / counts[one] - 1) <= 0.01, (one, other)
+
+
+def test_the_own_width_is_kept_where_the_mixers_keep_their_proportions():
+    twin = match_parameters(MambaForecaster(24), of("attention"))
+    assert twin.d_model == 64
+    assert match_parameters(5 * backbone_parameters(of("attention")), of("attention")).d_model > 100
+    assert match_parameters(backbone_parameters(of("gla")), of("gla")).mixer_settings == {"mlp_width": 84}
+
+
+def test_what_is_given_stays_and_the_model_itself_too():
+    model = of("mamba2+attention").set_params(mixer_settings={"attention__n_heads": 2, "conv_width": 3}, n_layers=4)
+    before = model.get_params()
+    twin = match_parameters(100_000, model, tolerance=0.005)
+    assert abs(backbone_parameters(twin) / 100_000 - 1) <= 0.005
+    assert model.get_params() == before
+    assert twin.mixer_settings.items() >= {"attention__n_heads": 2, "conv_width": 3}.items()
+    assert len(twin._checked_stack()) == 4
+
+
+def test_the_count_is_that_of_the_fit():
+    y = np.sin(np.arange(300.0))
+    for mixer in ("rwkv7", "gated_delta+attention"):
+        model = of(mixer).set_params(max_steps=1, patch_length=6)
+        twin = match_parameters(20_000, model).fit(y)
+        assert parameter_counts(twin).backbone == backbone_parameters(twin)
+        assert abs(parameter_counts(twin).backbone / 20_000 - 1) <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "message"),
+    [
+        (LinearForecaster(6), MambaForecaster(6), "LinearForecaster has no network"),
+        (MambaForecaster(6), SeasonalNaive(6), "SeasonalNaive has no network"),
+        ("mamba", MambaForecaster(6), "a forecaster or a number of parameters; got 'mamba'"),
+        (0, MambaForecaster(6), "got 0"),
+        (1000, "mamba", "model must be a forecaster"),
+        (30, MambaForecaster(6), "no MambaForecaster has within 0.01 of 30 backbone parameters: its own are 65,472"),
+    ],
+)
+def test_what_cannot_be_matched_is_refused(target, model, message):
+    with pytest.raises(ConfigError, match=message):
+        match_parameters(target, model)
+
+
+def test_a_tolerance_is_a_share():
+    with pytest.raises(ConfigError, match="tolerance must be a number between 0 and 1; got 2"):
+        match_parameters(1000, MambaForecaster(6), tolerance=2)
+
+
+def test_the_table_is_printed_for_a_model_that_talks(capsys):
+    match_parameters(MambaForecaster(6), of("gla").set_params(verbose=True))
+    printed = capsys.readouterr().out
+    for word in ("target", "matched", "backbone", "embedding", "head", "base", "forecast_flops", "state_bytes"):
+        assert word in printed
+
+
+# -- what forecasters take -------------------------------------------------------------------------------------------
+
+
+def test_products_of_matrices_count_twice_and_functions_once():
+    linear, x = torch.nn.Linear(5, 7), torch.randn(3, 5)
+    assert count_flops(lambda: linear(x)) == 2 * 3 * 5 * 7
+    assert count_flops(lambda: linear(x).sigmoid() * 2) == 2 * 3 * 5 * 7 + 2 * 21
+    assert count_flops(lambda: x.sum(1).reshape(3, 1)) == 15
+    assert count_flops(lambda: (x[:2].clone().t() @ x[:2]).unsqueeze(0)) == 2 * 5 * 2 * 5
+    q = torch.randn(1, 2, 1, 4), torch.randn(1, 2, 30, 4), torch.randn(1, 2, 30, 4)
+    assert count_flops(lambda: torch.nn.functional.scaled_dot_product_attention(*q)) == 2 * 2 * 2 * 30 * 4
+
+
+def test_a_step_of_an_mlp_is_what_its_formula_says():
+    width, hidden, patch = 32, 128, 24
+    taken = costs(Forecaster(8, mixer="mlp", n_layers=1, d_model=width, quantiles=(0.5,), base=None))
+    token = 2 * patch  # values, and whether they are observed
+    norms = 2 * (5 * width + 2)  # square, mean, root, two products
+    assert taken.embedding == token * width + width
+    mlp = 2 * 2 * width * hidden + hidden  # GELU counts one
+    assert abs(taken.step_flops - (2 * token * width + mlp + width + norms)) <= 2 * width
+    assert (taken.network_state_bytes, taken.base) == (0, 0)
+    assert taken.forecast_flops == 30 * taken.step_flops + 2 * width * 8
+
+
+@pytest.mark.parametrize("mixer", [*known_mixers(), "mamba2+attention"])
+def test_costs_are_those_of_the_fitted_network(mixer):
+    y = np.sin(np.arange(400.0))
+    model = of(mixer).set_params(d_model=24, patch_length=6, max_steps=1, horizon=5, mixer_settings=None)
+    before = costs(model)
+    fitted = model.fit(y)
+    after, network = costs(fitted), fitted.model_.network
+    assert after.backbone == before.backbone == parameter_counts(fitted).backbone
+    assert after.state_bytes == fitted.state_bytes("patch")
+    assert after.network_state_bytes == network.state_bytes()
+    given = [torch.zeros(1, 6, dtype=torch.float64), torch.zeros(1, 6, fitted.model_.n_covariates)]
+    token = token_features(*given, torch.zeros(1, 1).double(), torch.ones(1, 1).double())[:, 0]
+    counted = count_flops(lambda: network.step(token, network.initial_state(1)))
+    assert abs(counted / after.step_flops - 1) < 0.02  # softmax is one operator on a CPU, several without a device
+    assert after.step_flops > 2 * sum(p.numel() for p in network.embedding.parameters())
+
+
+def test_a_table_counts_on_the_data_of_the_fitted_one():
+    y = np.sin(np.arange(400.0))
+    fitted = MambaForecaster(5, patch_length=6, max_steps=1, verbose=False).fit(y)
+    table = cost_table({"mamba": fitted, "twin": TransformerForecaster.matched_to(fitted), "ridge": LinearForecaster(5)})
+    assert table.loc["mamba", "embedding"] == table.loc["twin", "embedding"]
+    assert table.loc["ridge"].to_dict() == {
+        "backbone": 0,
+        "embedding": 0,
+        "head": 0,
+        "base": fitted.model_.lags * 5,
+        "step_flops": 0,
+        "forecast_flops": 2 * fitted.model_.lags * 5,
+        "state_bytes": LinearForecaster(5, patch_length=6, verbose=False).fit(y).state_bytes(),
+        "network_state_bytes": 0,
+    }
+    with pytest.raises(ConfigError, match="of forecasters, fitted or not; got 'mamba'"):
+        cost_table({"mamba": "mamba"})

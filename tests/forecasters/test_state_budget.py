@@ -1,0 +1,70 @@
+"""States that stay within a number of bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tsssm
+from tsssm import Forecaster, LinearForecaster
+from tsssm.errors import ConfigError
+from tsssm.forecasters.byte_size import read_bytes
+from tsssm.mixers.registry import known_mixers
+
+Y = np.sin(np.arange(400) * 2 * np.pi / 24) + np.random.default_rng(0).normal(scale=0.1, size=400)
+SMALL = {"patch_length": 6, "max_steps": 1, "verbose": False}
+
+
+@pytest.mark.parametrize("mixer", [*known_mixers(), "mamba2+attention", "rwkv7+mamba"])
+def test_a_stream_fits_into_the_budget(mixer, tmp_path):
+    free = Forecaster(6, mixer=mixer, **SMALL).fit(Y)
+    of_network = free.model_.network.state_bytes()
+    budget = free.state_bytes("patch") - of_network // 3
+    model = Forecaster(6, mixer=mixer, state_budget=budget, **SMALL)
+    if of_network < 4096:  # what cannot be made smaller says so; else it fits
+        if of_network == 0:
+            assert model.fit(Y).notes_[0].startswith(f"state_budget of {budget:,} bytes: the mixers' own sizes;")
+        return
+    model.fit(Y)
+    assert budget // 3 < model.state_bytes("patch") <= budget
+    assert model.notes_[0].startswith(f"state_budget of {budget:,} bytes: ")
+    chosen = model.notes_[0].partition("bytes: ")[2].partition(";")[0]
+    name, value = chosen.split(", ")[0].split("=")
+    assert model.model_.spec.mixer_settings[name] == int(value)
+    assert f"takes {model.state_bytes('patch'):,}" in model.notes_[0]
+    stream = model.stream(refresh="patch")
+    assert stream.state_bytes() == model.state_bytes("patch")
+    model.save(tmp_path / "model")
+    assert tsssm.load(tmp_path / "model").predict().tolist() == model.predict().tolist()
+
+
+def test_a_large_budget_changes_nothing():
+    free, ample = (Forecaster(6, state_budget=budget, **SMALL).fit(Y) for budget in (None, "1 GB"))
+    assert free.model_.spec == ample.model_.spec
+    assert ample.notes_[0].startswith("state_budget of 1,000,000,000 bytes: the mixers' own sizes; a stream of one series")
+
+
+def test_a_smaller_budget_makes_a_smaller_state():
+    sizes = [Forecaster(6, state_budget=b, **SMALL).fit(Y).state_bytes("patch") for b in ("20KiB", "15KiB", "10KiB")]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_a_budget_that_holds_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"2,000 bytes hold no state .* smallest takes [\d,]+, of them 672 the 84 values"):
+        Forecaster(6, state_budget=2000, **SMALL).fit(Y)
+    with pytest.raises(ConfigError, match="100 bytes hold no state"):
+        LinearForecaster(6, state_budget=100, **SMALL).fit(Y)
+
+
+@pytest.mark.parametrize("bad", ["many", "12 stones", 0, -5, True, 1.5, "0KiB", "", [64]])
+def test_what_is_no_number_of_bytes_is_refused(bad):
+    with pytest.raises(ConfigError, match='state_budget must be a number of bytes above 0, such as 65536 or "64KiB"'):
+        Forecaster(6, state_budget=bad, **SMALL).fit(Y)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("64KiB", 65536), (" 1.5 mb ", 1_500_000), ("2 GiB", 2**31), ("100 B", 100), ("7", 7), (np.int64(9), 9)],
+)
+def test_bytes_as_people_write_them(text, value):
+    assert read_bytes(text) == value
