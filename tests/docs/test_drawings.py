@@ -10,6 +10,7 @@ import pytest
 
 DRAWINGS = Path(__file__).parents[2] / "docs" / "drawings"
 SCRIPTS = sorted(DRAWINGS.glob("*.py"))
+ZOO = DRAWINGS / "zoo"
 
 
 def words(svg: Path) -> list[str]:
@@ -31,3 +32,16 @@ def test_drawing_is_up_to_date(script, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(words(drawn)) > 3
     assert words(drawn) == words(script.with_suffix(".svg")), f"run python docs/drawings/{script.name}"
+
+
+def test_drawings_of_the_zoo_are_up_to_date(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(ZOO / "draw.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = {svg.name: words(svg) for svg in tmp_path.glob("*.svg")}
+    assert all(len(texts) > 3 for texts in drawn.values())
+    assert drawn == {svg.name: words(svg) for svg in ZOO.glob("*.svg")}, "run python docs/drawings/zoo/draw.py"
