@@ -5,8 +5,8 @@
 Two processes side by side, one thread each. Networks of two layers with 110,000 parameters in blocks and norms; patches
 of 24, a context of 30 patches, the median alone, no calendar, 300 steps of 32 windows. Columns are standardised by the
 training part. The learning rate of each mixer is the one of 1e-3, 2e-3, 4e-3 and 8e-3 with which seed 0 has the lowest
-mean absolute error of the network on the validation part: the search starts at 4e-3 and goes up or down as long as the
-error falls. Two more seeds follow with that rate. Test figures are of every window of the test part; p-values:
+mean absolute error of the network on the validation part. On ETTh1 all four are tried; elsewhere, where the error has one
+valley, the search starts at 4e-3 and goes up or down as long as it falls. Two more seeds follow with that rate. Test figures are of every window of the test part; p-values:
 Diebold-Mariano over the squared error of each window, mean of the seeds, against attention.
 
 Each result is kept in the folder `--work` as soon as it is there; the same command goes on after an end.
@@ -35,6 +35,7 @@ from tsssm.comparison import diebold_mariano
 
 BACKBONE, PATCH, TOKENS, STEPS = 110_000, 24, 30, 300
 RATES, FIRST_RATE, SEEDS = (1e-3, 2e-3, 4e-3, 8e-3), 2, (0, 1, 2)
+ALL_RATES = ("ETTh1",)  # where no walk finds the best rate: attention's validation error has two valleys there
 UPDATES = 300  # of a stream, timed
 REFERENCE = "attention"
 MIXERS = (
@@ -95,12 +96,14 @@ def read(path: Path, what: str) -> dict[str, Any]:
 
 
 def search_rate(contest: Contest, mixer: str, folder: Path) -> float:
-    """Walk along the rates to the lowest error on the validation part."""
+    """Fit with the rates that are to be tried; the one of the lowest error on the validation part."""
 
     def error(at: int) -> float:
         fit(contest, mixer, RATES[at], 0, folder)
         return validation_errors(mixer, folder)[RATES[at]]
 
+    if folder.name in ALL_RATES:
+        return RATES[min(range(len(RATES)), key=error)]
     best = FIRST_RATE
     for step in (1, -1):
         while 0 <= best + step < len(RATES) and error(best + step) < error(best):

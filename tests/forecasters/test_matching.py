@@ -141,7 +141,9 @@ def test_costs_are_those_of_the_fitted_network(mixer):
 def test_a_table_counts_on_the_data_of_the_fitted_one():
     y = np.sin(np.arange(400.0))
     fitted = MambaForecaster(5, patch_length=6, max_steps=1, verbose=False).fit(y)
-    table = cost_table({"mamba": fitted, "twin": TransformerForecaster.matched_to(fitted), "ridge": LinearForecaster(5)})
+    table = cost_table(
+        {"mamba": fitted, "twin": TransformerForecaster.matched_to(fitted), "ridge": LinearForecaster(5)}
+    )
     assert table.loc["mamba", "embedding"] == table.loc["twin", "embedding"]
     assert table.loc["ridge"].to_dict() == {
         "backbone": 0,

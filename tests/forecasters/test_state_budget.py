@@ -41,7 +41,9 @@ def test_a_stream_fits_into_the_budget(mixer, tmp_path):
 def test_a_large_budget_changes_nothing():
     free, ample = (Forecaster(6, state_budget=budget, **SMALL).fit(Y) for budget in (None, "1 GB"))
     assert free.model_.spec == ample.model_.spec
-    assert ample.notes_[0].startswith("state_budget of 1,000,000,000 bytes: the mixers' own sizes; a stream of one series")
+    assert ample.notes_[0].startswith(
+        "state_budget of 1,000,000,000 bytes: the mixers' own sizes; a stream of one series"
+    )
 
 
 def test_a_smaller_budget_makes_a_smaller_state():
@@ -50,7 +52,9 @@ def test_a_smaller_budget_makes_a_smaller_state():
 
 
 def test_a_budget_that_holds_nothing_is_refused():
-    with pytest.raises(ConfigError, match=r"2,000 bytes hold no state .* smallest takes [\d,]+, of them 672 the 84 values"):
+    with pytest.raises(
+        ConfigError, match=r"2,000 bytes hold no state .* smallest takes [\d,]+, of them 672 the 84 values"
+    ):
         Forecaster(6, state_budget=2000, **SMALL).fit(Y)
     with pytest.raises(ConfigError, match="100 bytes hold no state"):
         LinearForecaster(6, state_budget=100, **SMALL).fit(Y)

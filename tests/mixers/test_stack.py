@@ -59,7 +59,11 @@ def test_a_stack_comes_back_from_its_name_and_depth(layers):
 @pytest.mark.parametrize(
     ("mixer", "n_layers", "message"),
     [
-        ("mamba+attention", 3, r"n_layers=3 does not fit mixer='mamba\+attention', which has 2 layers .* multiple of 2"),
+        (
+            "mamba+attention",
+            3,
+            r"n_layers=3 does not fit mixer='mamba\+attention', which has 2 layers .* multiple of 2",
+        ),
         ("mamba*4", 2, "which has 4 layers"),
         ("mamba+mlpp", "auto", "expected a mixer among .* at character 7:"),
         ("mambo", "auto", "mixer='mambo' is not known"),
@@ -102,7 +106,10 @@ def test_resolved_settings_name_the_mixer_only_where_there_are_several():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"heads": 2}, "'heads', which none of mamba, attention does; its settings are: state_size, .*attention__window"),
+        (
+            {"heads": 2},
+            "'heads', which none of mamba, attention does; its settings are: state_size, .*attention__window",
+        ),
         ({"mlp__width": 2}, "'mlp__width', which none of mamba, attention does"),
         ({"mamba__window": 2}, "'mamba__window', which none"),
         ({"attention__n_heads": [2]}, "must be a number"),

@@ -24,9 +24,7 @@ Y = 20 + 5 * np.sin(np.arange(500) * 2 * np.pi / 12)
 
 def make_module(max_steps=40):
     torch.manual_seed(0)
-    network = ForecastNetwork(
-        [Mamba], patch_length=6, n_covariates=0, horizon=6, levels=LEVELS, d_model=8, dropout=0.0
-    )
+    network = ForecastNetwork([Mamba], patch_length=6, n_covariates=0, horizon=6, levels=LEVELS, d_model=8, dropout=0.0)
     return ForecastModule(network, LEVELS, Schedule.cosine(max_steps, 1e-2))
 
 

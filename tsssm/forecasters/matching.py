@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-import torch
 from sklearn.base import clone
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters.parameters import backbone_parameters
-from tsssm.mixers import SEPARATOR, Mixer, Stack, kinds, settings_of
+from tsssm.mixers import SEPARATOR, Mixer, Stack, kinds, settings_of, stack_parameters
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
@@ -28,9 +26,9 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     """A copy of a forecaster whose backbone has as many parameters as another's.
 
     The backbone is the residual blocks and all norms; embedding, head and base follow from the width, the horizon and
-    the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that at
-    which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its MLP)
-    makes up the rest.
+    the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that
+    at which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its
+    MLP) makes up the rest.
     With ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
 
     Parameters
@@ -67,7 +65,7 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
         raise ConfigError(f"model must be a forecaster, fitted or not; got {model!r}")
     if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
         raise ConfigError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
-    wanted, own = _wanted(target), backbone_parameters(model)  # which also checks the settings
+    wanted, own = _wanted(target), backbone_parameters(model)
     stack, given = model._checked_stack() or (), model.mixer_settings or {}
     found = _find_sizes(stack, given, wanted, int(model.d_model), tolerance)
     if found is None:
@@ -88,7 +86,7 @@ def _wanted(target: Any) -> int:
 
     if isinstance(target, Forecaster):
         return backbone_parameters(target)
-    if isinstance(target, Integral) and not isinstance(target, bool) and target > 0:
+    if isinstance(target, Integral) and not isinstance(target, bool) and int(target) > 0:
         return int(target)
     raise ConfigError(f"target must be a forecaster or a number of parameters; got {target!r}")
 
@@ -104,7 +102,7 @@ def _find_sizes(
                 sizes = _fit_sizes(stack, given, d_model, wanted, (least, most))
             except ConfigError:  # narrower than a mixer can be
                 continue
-            if abs(_backbone(stack, given, d_model, sizes) - wanted) <= tolerance * wanted:
+            if abs(_count(stack, given, d_model, sizes) - wanted) <= tolerance * wanted:
                 return d_model, sizes
     return None
 
@@ -117,9 +115,8 @@ def _widths(
     The model's own first, if it is one of them; then the nearest to that at which the sizes are the defaults.
     """
 
-
     def count(width: int, proportion: float) -> int:
-        return _backbone(stack, given, width, _sizes(stack, given, width, proportion))
+        return _count(stack, given, width, _sizes(stack, given, width, proportion))
 
     least, most = proportions
     first = _first_multiple(lambda width: count(width, most) >= wanted, unit)
@@ -154,10 +151,10 @@ def _fit_sizes(
     low, high = proportions
     for _ in range(16):  # sizes are below 2^16
         middle = (low * high) ** 0.5
-        enough = _backbone(stack, given, d_model, _sizes(stack, given, d_model, middle)) >= wanted
+        enough = _count(stack, given, d_model, _sizes(stack, given, d_model, middle)) >= wanted
         low, high = (low, middle) if enough else (middle, high)
     both = [_sizes(stack, given, d_model, proportion) for proportion in (low, high)]
-    return min(both, key=lambda sizes: abs(_backbone(stack, given, d_model, sizes) - wanted))
+    return min(both, key=lambda sizes: abs(_count(stack, given, d_model, sizes) - wanted))
 
 
 def _sizes(stack: Stack, given: dict, d_model: int, proportion: float) -> dict[str, Any]:
@@ -177,7 +174,7 @@ def _allowed_size(mixer: type[Mixer], d_model: int, settings: dict[str, Any], na
     """The size itself, or the next with which the mixer can be built: some take even ones only."""
     for candidate in range(size, size + 16):
         try:
-            _layer(mixer, d_model, True, tuple(sorted({**settings, name: candidate}.items())))
+            stack_parameters((mixer,), d_model, {**settings, name: candidate})
         except ConfigError:
             continue
         return candidate
@@ -189,27 +186,13 @@ def _width_unit(stack: Stack, given: dict) -> int:
     for unit in range(1, 1025):
         try:
             for multiple in (17, 19, 23):
-                _backbone(stack, given, unit * multiple, {})
+                _count(stack, given, unit * multiple, {})
         except ConfigError:
             continue
         return unit
     raise ConfigError(f"no width up to 1024 is one that {', '.join(m.name for m in kinds(stack))} can all have")
 
 
-def _backbone(stack: Stack, given: dict, d_model: int, sizes: dict[str, Any]) -> int:
+def _count(stack: Stack, given: dict, d_model: int, sizes: dict[str, Any]) -> int:
     """Parameters of the blocks and norms."""
-    settings = {**given, **sizes}
-    layers = (
-        _layer(mixer, d_model, i == 0, tuple(sorted(settings_of(mixer, settings).items())))
-        for i, mixer in enumerate(stack)
-    )
-    return sum(layers) + d_model
-
-
-@cache
-def _layer(mixer: type[Mixer], d_model: int, first: bool, settings: tuple) -> int:
-    """Parameters of a mixer, its channel mixer and the norms before them; the first layer may have fewer."""
-    with torch.device("meta"):  # shapes without memory
-        own = mixer(d_model, layer_index=0 if first else 1, n_layers=2, **dict(settings))
-        parts = [part for part in (own, own.channel_mixer()) if part is not None]
-    return sum(d_model + sum(p.numel() for p in part.parameters()) for part in parts)
+    return stack_parameters(stack, d_model, {**given, **sizes})

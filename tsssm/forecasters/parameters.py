@@ -10,15 +10,12 @@ import torch
 from tsssm.errors import ConfigError
 from tsssm.forecasters.model import Model
 from tsssm.linear import Ridge
-from tsssm.mixers import Stack, resolve_settings
-from tsssm.network import ForecastNetwork
+from tsssm.mixers import stack_parameters
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
 
-__all__ = ["ParameterCounts", "backbone_parameters", "count_backbone", "count_parameters", "parameter_counts"]
-
-_ANY = 8  # sizes that the backbone does not depend on
+__all__ = ["ParameterCounts", "backbone_parameters", "count_parameters", "parameter_counts"]
 
 
 @dataclass(frozen=True)
@@ -90,22 +87,7 @@ def backbone_parameters(forecaster: Forecaster) -> int:
     stack = forecaster._checked_stack()
     if stack is None:
         raise ConfigError(f"{type(forecaster).__name__} has no network, and so no backbone to count.")
-    return count_backbone(stack, int(forecaster.d_model), forecaster.mixer_settings)
-
-
-def count_backbone(stack: Stack, d_model: int, mixer_settings: dict | None) -> int:
-    """Parameters of the blocks of a stack (mixers and channel mixers), and of all norms."""
-    with torch.device("meta"):  # shapes without memory
-        network = ForecastNetwork(
-            stack,
-            patch_length=_ANY,
-            n_covariates=0,
-            horizon=_ANY,
-            levels=(0.5,),
-            d_model=d_model,
-            mixer_settings=resolve_settings(stack, _ANY, mixer_settings),
-        )
-    return _count(network) - _count(network.embedding) - _count(network.head)
+    return stack_parameters(stack, int(forecaster.d_model), forecaster.mixer_settings)
 
 
 def _count(module: torch.nn.Module) -> int:

@@ -84,4 +84,4 @@ def _own_size(mixer: type[Mixer], spec: ModelSpec) -> int:
 
 def _note(sizes: dict[str, Any], needed: int, budget: int) -> str:
     chosen = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "the mixers' own sizes"
-    return f"state_budget of {budget:,} bytes: {chosen}; a stream of one series takes {needed:,} (refresh=\"patch\")"
+    return f'state_budget of {budget:,} bytes: {chosen}; a stream of one series takes {needed:,} (refresh="patch")'

@@ -5,6 +5,7 @@ from .based import Based
 from .checks import check_mixer
 from .gated_delta import GatedDelta
 from .gla import GLA
+from .layer_parameters import stack_parameters
 from .linear_attention import LinearAttention
 from .long_convolution import LongConvolution
 from .mamba import Mamba
@@ -23,9 +24,9 @@ from .s4d import S4D
 from .settings import setting_names
 from .slstm import SLSTM
 from .stack import Stack, read_stack, stack_name
+from .stack_checks import check_stack_settings
 from .stack_settings import (
     SEPARATOR,
-    check_stack_settings,
     kinds,
     plain_settings,
     resolve_settings,
@@ -67,5 +68,6 @@ __all__ = [
     "setting_names",
     "settings_of",
     "stack_name",
+    "stack_parameters",
     "stack_setting_names",
 ]

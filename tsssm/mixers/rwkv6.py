@@ -114,7 +114,7 @@ class RWKV6(RWKVTimeMix):
         first_to_last, left, share, along = Places.of(self.d_model, layer_index, n_layers)
         plain, half = 1 - share**left, 1 - share ** (left / 2)
         self.mu_x.copy_(plain)
-        for mu, value in zip(self.mu, (plain, plain, plain + 0.3 * first_to_last, half, half)):
+        for mu, value in zip(self.mu, (plain, plain, plain - 0.3 * first_to_last, half, half)):
             mu.copy_(value)
         for zero in (self.mix_in.weight, self.w_in.weight, self.output.weight, self.norm_bias):
             zero.zero_()

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-
-from tsssm.errors import ConfigError
 
 from .mixer import Mixer
 from .settings import setting_names
@@ -16,7 +13,6 @@ from .stack import Stack
 
 __all__ = [
     "SEPARATOR",
-    "check_stack_settings",
     "kinds",
     "plain_settings",
     "resolve_settings",
@@ -25,7 +21,6 @@ __all__ = [
 ]
 
 SEPARATOR = "__"
-_ANY_CONTEXT = 30  # tokens; no parameter depends on them
 
 
 def kinds(stack: Stack) -> Stack:
@@ -85,41 +80,3 @@ def resolve_settings(stack: Stack, context_tokens: int, given: Mapping[str, Any]
     if len(resolved) == 1:
         return resolved[stack[0]]
     return {f"{mixer.name}{SEPARATOR}{name}": v for mixer, own in resolved.items() for name, v in own.items()}
-
-
-def check_stack_settings(stack: Stack, given: Mapping[str, Any] | None, d_model: int) -> None:
-    """Refuse settings that no mixer of the stack has, or with which one cannot be built.
-
-    Raises
-    ------
-    ConfigError
-        A name is unknown, a value no plain one, or a mixer refuses.
-    """
-    if given is not None:
-        _check_names(stack, given)
-    for mixer in kinds(stack):
-        settings = mixer.settings_for(_ANY_CONTEXT) | settings_of(mixer, given)
-        try:
-            with torch.device("meta"):  # without memory and random numbers
-                mixer(d_model, layer_index=0, n_layers=1, **settings).channel_mixer()
-        except ConfigError:
-            raise
-        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-            raise ConfigError(
-                f"the mixer {mixer.name!r} cannot be built with d_model={d_model} and mixer_settings={settings!r}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-
-
-def _check_names(stack: Stack, given: Any) -> None:
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"mixer_settings must be a dict of settings by name, or None; got {given!r}")
-    allowed = stack_setting_names(stack)
-    for name, value in plain_settings(given).items():
-        if name not in allowed:
-            names = [mixer.name for mixer in kinds(stack)]
-            whose = f"which {names[0]!r} does not" if len(names) == 1 else f"which none of {', '.join(names)} does"
-            known = ", ".join(n for n in allowed if len(names) > 1 or SEPARATOR not in n) or "none"
-            raise ConfigError(f"mixer_settings has {name!r}, {whose}; its settings are: {known}")
-        if not (value is None or isinstance(value, bool | int | float | str)):
-            raise ConfigError(f"mixer_settings[{name!r}] must be a number, a text, True, False or None; got {value!r}")

@@ -36,7 +36,7 @@ class TokenStep:
     --------
     >>> import torch
     >>> from tsssm.mixers import Mamba
-    >>> network = ForecastNetwork([Mamba], patch_length=4, n_covariates=0, horizon=3, levels=(0.1, 0.5, 0.9), d_model=16)
+    >>> network = ForecastNetwork([Mamba], patch_length=4, n_covariates=0, horizon=3, levels=(0.5,), d_model=16)
     >>> step = TokenStep(network.eval())
     >>> values, statistics = torch.zeros(2, 4, dtype=torch.float64), torch.ones(2, 1, dtype=torch.float64)
     >>> hidden, state = step(values, torch.zeros(2, 4, 0), statistics, statistics, network.initial_state(2))
