@@ -7,19 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsssm.errors import ConfigError
-from tsssm.mixers import (
-    MLP,
-    Attention,
-    Mamba,
-    RWKVChannelMix,
-    SwiGLU,
-    check_stack_settings,
-    read_stack,
-    resolve_settings,
-    settings_of,
-    stack_name,
-    stack_setting_names,
-)
+from tsssm.mixers import MLP, Attention, Mamba, RWKVChannelMix, SwiGLU, read_stack
+from tsssm.mixers.stack import stack_name
+from tsssm.mixers.stack_checks import check_stack_settings
+from tsssm.mixers.stack_settings import resolve_settings, settings_of, stack_setting_names
 
 
 class Own(MLP):

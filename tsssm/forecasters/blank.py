@@ -16,7 +16,8 @@ from tsssm.forecasters.model import CovariateScale, Model, Priors
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.forecasters.stream_state import StreamState
 from tsssm.linear import Ridge, Seasonal
-from tsssm.mixers import Stack, resolve_settings, stack_name
+from tsssm.mixers.stack import Stack, stack_name
+from tsssm.mixers.stack_settings import resolve_settings
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster

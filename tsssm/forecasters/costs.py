@@ -14,7 +14,8 @@ from tsssm.forecasters.forecaster import Forecaster
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.parameters import count_parameters
 from tsssm.forecasters.spec import ModelSpec
-from tsssm.mixers import Stack, read_stack
+from tsssm.mixers import read_stack
+from tsssm.mixers.stack import Stack
 from tsssm.network import token_width
 from tsssm.network.flops import count_flops
 

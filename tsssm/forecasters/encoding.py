@@ -18,7 +18,9 @@ from tsssm.forecasters.known import Known
 from tsssm.forecasters.model import CovariateScale, Model, Priors
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.linear import Ridge, Seasonal
-from tsssm.mixers import Mixer, Stack, find_mixer, plain_settings, read_stack
+from tsssm.mixers import Mixer, find_mixer, read_stack
+from tsssm.mixers.stack import Stack
+from tsssm.mixers.stack_settings import plain_settings
 from tsssm.training import Training
 
 __all__ = [

@@ -21,7 +21,8 @@ from tsssm.forecasters.spec import ModelSpec
 from tsssm.forecasters.state_budget import within_budget
 from tsssm.forecasters.validation import FitData, best_share, validate
 from tsssm.linear import Seasonal, fit_ridge
-from tsssm.mixers import Stack, resolve_settings, stack_name
+from tsssm.mixers.stack import Stack, stack_name
+from tsssm.mixers.stack_settings import resolve_settings
 
 __all__ = ["Fit", "fit_model"]
 

@@ -20,7 +20,9 @@ from tsssm.forecasters.levels import at_levels, interval_levels, read_levels
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.settings import check_settings
 from tsssm.linear import Cutoffs
-from tsssm.mixers import Mixer, Stack, check_stack_settings, read_stack
+from tsssm.mixers import Mixer, read_stack
+from tsssm.mixers.stack import Stack
+from tsssm.mixers.stack_checks import check_stack_settings
 from tsssm.training import Training
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tsssm.data import WindowSource
 from tsssm.errors import ConfigError
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.validation import FitData, forecast_judgement, has_validation
-from tsssm.mixers import Stack
+from tsssm.mixers.stack import Stack
 from tsssm.network import ForecastNetwork
 from tsssm.training import Schedule
 

@@ -10,7 +10,10 @@ from sklearn.base import clone
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters.parameters import backbone_parameters
-from tsssm.mixers import SEPARATOR, Mixer, Stack, kinds, settings_of, stack_parameters
+from tsssm.mixers import Mixer
+from tsssm.mixers.layer_parameters import stack_parameters
+from tsssm.mixers.stack import Stack
+from tsssm.mixers.stack_settings import SEPARATOR, kinds, settings_of
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster

@@ -10,7 +10,7 @@ import torch
 from tsssm.errors import ConfigError
 from tsssm.forecasters.model import Model
 from tsssm.linear import Ridge
-from tsssm.mixers import stack_parameters
+from tsssm.mixers.layer_parameters import stack_parameters
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tsssm.mixers import Stack
+from tsssm.mixers.stack import Stack
 from tsssm.network import CausalScaler, ForecastNetwork
 
 __all__ = ["ModelSpec"]

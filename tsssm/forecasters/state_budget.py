@@ -10,7 +10,9 @@ from typing import Any
 from tsssm.errors import ConfigError
 from tsssm.forecasters.blank import blank_model, patch_state_bytes
 from tsssm.forecasters.spec import ModelSpec
-from tsssm.mixers import SEPARATOR, Mixer, Stack, kinds, settings_of
+from tsssm.mixers import Mixer
+from tsssm.mixers.stack import Stack
+from tsssm.mixers.stack_settings import SEPARATOR, kinds, settings_of
 
 __all__ = ["within_budget"]
 

@@ -5,7 +5,6 @@ from .based import Based
 from .checks import check_mixer
 from .gated_delta import GatedDelta
 from .gla import GLA
-from .layer_parameters import stack_parameters
 from .linear_attention import LinearAttention
 from .long_convolution import LongConvolution
 from .mamba import Mamba
@@ -23,16 +22,7 @@ from .rwkv_channel_mix import RWKVChannelMix
 from .s4d import S4D
 from .settings import setting_names
 from .slstm import SLSTM
-from .stack import Stack, read_stack, stack_name
-from .stack_checks import check_stack_settings
-from .stack_settings import (
-    SEPARATOR,
-    kinds,
-    plain_settings,
-    resolve_settings,
-    settings_of,
-    stack_setting_names,
-)
+from .stack import read_stack
 from .swiglu import SwiGLU
 
 __all__ = [
@@ -42,7 +32,6 @@ __all__ = [
     "RWKV6",
     "RWKV7",
     "S4D",
-    "SEPARATOR",
     "SLSTM",
     "Attention",
     "Based",
@@ -56,18 +45,9 @@ __all__ = [
     "RWKVChannelMix",
     "Retention",
     "RotaryAverage",
-    "Stack",
     "SwiGLU",
     "check_mixer",
-    "check_stack_settings",
     "find_mixer",
-    "kinds",
-    "plain_settings",
     "read_stack",
-    "resolve_settings",
     "setting_names",
-    "settings_of",
-    "stack_name",
-    "stack_parameters",
-    "stack_setting_names",
 ]

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tsssm.mixers import Mixer, settings_of
+from tsssm.mixers import Mixer
+from tsssm.mixers.stack_settings import settings_of
 from tsssm.network.block import Block
 from tsssm.network.head import QuantileHead
 from tsssm.network.patches import token_width
@@ -38,7 +39,7 @@ class ForecastNetwork(nn.Module):
     dropout : float
         Share of each mixer's output dropped in training; the embedding is left whole, for dropping values blurs them.
     mixer_settings : mapping, optional
-        The mixers' own settings, by name (see `tsssm.mixers.settings_of`).
+        The mixers' own settings: a plain name goes to every mixer that has it, ``attention__window`` to that one.
 
     Examples
     --------

@@ -8,7 +8,9 @@ from tsssm.data import Table, read_table
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
 from tsssm.forecasters.lengths import choose_lengths
-from tsssm.mixers import Stack, kinds, read_stack, stack_name
+from tsssm.mixers import read_stack
+from tsssm.mixers.stack import Stack, stack_name
+from tsssm.mixers.stack_settings import kinds
 from tsssm.tuning.validation_part import rows_to_learn_from
 
 __all__ = ["default_space", "space_of_table"]

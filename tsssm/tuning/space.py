@@ -11,7 +11,8 @@ from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
 from tsssm.forecasters.forecaster import OF_MIXER
 from tsssm.forecasters.settings import check_settings
-from tsssm.mixers import read_stack, stack_setting_names
+from tsssm.mixers import read_stack
+from tsssm.mixers.stack_settings import stack_setting_names
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
