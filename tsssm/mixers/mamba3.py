@@ -99,7 +99,7 @@ class Mamba3(SwiGLUBehind):
         Groups of neighbouring heads that share B and C but for the bias; divides the number of heads.
     rank : int, default 1
         Keys written and queries read at each step. Of the state the last keys alone grow with it; the time that whole
-        sequences take grows with its square.
+        sequences take grows with it too.
     n_angles : int, optional
         Pairs of keys, (0, 1), (2, 3) and so on, that turn; the keys behind them do not. Default: a quarter of
         `state_size`, so that half of the keys turn.
@@ -172,30 +172,40 @@ class Mamba3(SwiGLUBehind):
         time_gaps: Tensor | None = None,
         shared: dict[str, Any] | None = None,
     ) -> tuple[Tensor, Mamba3State]:
-        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays, and the turns."""
+        """Mix a whole sequence, see `Mixer.forward`; `time_gaps` scale the logarithms of the decays, and the turns.
+
+        A step has as many positions in the heads' sequence as it has keys: each writes one key and is read by one
+        query, and the first alone decays.
+        """
         parts = self._project(x)
         state = self.initial_state(len(x), x.device, x.dtype) if state is None else state
         angles = _turned_so_far(parts.turns, state.angles, resets, time_gaps)
-        queries, keys = (_turned(part, angles) for part in (parts.queries, parts.keys))
-        # a head for each pair of a query and a key: what a query reads is the sum over the keys
-        shape = (*x.shape[:2], len(self.D), self.rank, self.rank)
-        pairs = ((queries, 4), (keys, 3), (self._scaled(parts.values), 3))
-        q, k, values = (part.unsqueeze(axis).expand(*shape, -1).flatten(2, 4) for part, axis in pairs)
-        taps = torch.stack([parts.own_tap, parts.last_tap], dim=-1)
+        wide = state.memory.dtype
+        queries, keys = (_turned(part, angles).to(wide) for part in (parts.queries, parts.keys))
+        values = self._scaled(parts.values).to(wide)
+        own, last = parts.own_tap.to(wide), parts.last_tap.to(wide)
+        if resets is not None:
+            last = last.masked_fill(resets.unsqueeze(-1), 0.0)
+        entered = last[:, 0, :, None, None] * _sum_of_products(state.keys, self._scaled(state.values).to(wide))
+        # what the next step adds of this one's keys is added at once, and taken off what this step's queries read
+        ahead = torch.cat([last[:, 1:], torch.zeros_like(last[:, :1])], dim=1)
+        rows = (queries, (own + ahead)[..., None, None] * keys, values)
+        q, k, v = (part.transpose(2, 3).flatten(1, 2) for part in rows)  # (batch, length * rank, heads, ..)
         y, after = decay_attention(
             q,
             k,
-            values,
-            parts.log_decay.repeat_interleave(self.rank**2, dim=2),
-            taps=taps.repeat_interleave(self.rank**2, dim=2),
-            time_gaps=time_gaps,
-            initial_state=self._spread(state),
-            resets=resets,
+            v,
+            self._at_first_positions(parts.log_decay.to(wide)),
+            time_gaps=None if time_gaps is None else self._at_first_positions(time_gaps),
+            initial_state=DecayState(state.memory + entered),
+            resets=None if resets is None else self._at_first_positions(resets),
         )
-        memory = after.memory.unflatten(1, shape[2:])[:, :, 0].sum(2)
-        last = (angles[:, -1], keys[:, -1], parts.values[:, -1])
-        y = y.unflatten(2, shape[2:]).sum(4)
-        return self._out(y, parts), Mamba3State(memory, *(part.to(memory.dtype) for part in last))
+        y = y.unflatten(1, (-1, self.rank)).transpose(2, 3)
+        unread = torch.ones(self.rank, self.rank, device=x.device, dtype=wide).triu(1)  # keys behind a query's position
+        changes = own[..., None, None] * unread - ahead[..., None, None] * (1 - unread)
+        y = y + (queries @ keys.transpose(-1, -2) * changes) @ values
+        last_of_all = (angles[:, -1], keys[:, -1], parts.values[:, -1])
+        return self._out(y.to(x.dtype), parts), Mamba3State(after.memory, *(part.to(wide) for part in last_of_all))
 
     def step(self, x_t: Tensor, state: Mamba3State, shared: dict[str, Any] | None = None) -> tuple[Tensor, Mamba3State]:
         """Mix one step, see `Mixer.step`."""
@@ -251,16 +261,10 @@ class Mamba3(SwiGLUBehind):
         values = values.unsqueeze(-2)
         return values if self.rank == 1 else values * self.value_scale
 
-    def _spread(self, state: Mamba3State) -> DecayState:
-        """The state of a head for each pair of a query and a key; the whole memory is with the first key."""
-        heads, rank = len(self.D), self.rank
-        memory = state.memory.unsqueeze(2)
-        memory = torch.cat([memory, torch.zeros_like(memory).expand(-1, -1, rank - 1, -1, -1)], dim=2)
-        parts = (memory, state.keys, self._scaled(state.values))
-        memory, key, value = (
-            part.unsqueeze(2).expand(-1, heads, rank, *part.shape[2:]).flatten(1, 3) for part in parts
-        )
-        return DecayState(memory, key=key, value=value)
+    def _at_first_positions(self, of_steps: Tensor) -> Tensor:
+        """Of (batch, length, ...): each step's at the first of its `rank` positions, and zero at the others."""
+        others = torch.zeros_like(of_steps).unsqueeze(2).expand(-1, -1, self.rank - 1, *of_steps.shape[2:])
+        return torch.cat([of_steps.unsqueeze(2), others], dim=2).flatten(1, 2)
 
     def _out(self, y: Tensor, parts: _Parts) -> Tensor:
         """From what each query has read, (..., heads, rank, head_size)."""
