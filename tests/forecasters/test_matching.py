@@ -134,7 +134,7 @@ def test_costs_are_those_of_the_fitted_network(mixer):
     given = [torch.zeros(1, 6, dtype=torch.float64), torch.zeros(1, 6, fitted.model_.n_covariates)]
     token = token_features(*given, torch.zeros(1, 1).double(), torch.ones(1, 1).double())[:, 0]
     counted = count_flops(lambda: network.step(token, network.initial_state(1)))
-    assert abs(counted / after.step_flops - 1) < 0.02  # softmax is one operator on a CPU, several without a device
+    assert counted == after.step_flops
     assert after.step_flops > 2 * sum(p.numel() for p in network.embedding.parameters())
 
 

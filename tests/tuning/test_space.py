@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from tsssm import MambaForecaster, SeasonalNaive, TransformerForecaster, tune
+from tsssm import HybridForecaster, MambaForecaster, SeasonalNaive, TransformerForecaster, tune
 from tsssm.errors import ConfigError, DataError
 from tsssm.tuning import default_space
 from tsssm.tuning.space import read_space
@@ -82,10 +82,43 @@ def test_choices_may_be_any_setting(tmp_path):
     assert result.trials["mixer_settings"].map(repr).nunique() > 1
 
 
+def test_mixers_and_their_settings(tmp_path):
+    space = {
+        "mixer": ["mamba", "mlp", "mamba+attention"],
+        "mixer__state_size": (2, 8),
+        "mixer__attention__n_heads": [1, 2],
+    }
+    model, journal = small_model(n_layers="auto", mixer_settings={"expand": 1}, max_steps=1), tmp_path / "journal"
+    search(model, space=space, n_trials=5, storage=journal)
+    result = search(model, space=space, n_trials=8, storage=journal)  # read back from the file
+    trials = result.trials[1:]
+    failed = trials[trials["mixer"] == "mlp"]  # it has no `expand`, which the model has been given
+    assert failed["failure"].str.contains("'expand', which 'mlp' does not").all()
+    assert set(trials["mixer"]) == set(space["mixer"])
+    of_mamba, of_attention = trials["mixer"] != "mlp", trials["mixer"] == "mamba+attention"
+    assert (trials["state"] == "complete").tolist() == of_mamba.tolist()
+    assert trials["mixer__state_size"].notna().tolist() == of_mamba.tolist()
+    assert trials["mixer__attention__n_heads"].notna().tolist() == of_attention.tolist()
+    best = result.best_params
+    settings = {n.removeprefix("mixer__"): value for n, value in best.items() if n.startswith("mixer__")}
+    assert result.best_model.mixer_settings == {"expand": 1, **settings}
+
+
+def test_the_default_depths_of_a_pattern_are_whole_patterns():
+    assert default_space(HybridForecaster(6), Y)["n_layers"] == [2, 4]
+    assert default_space(MambaForecaster(6, mixer="mamba*2+attention", n_layers=6), Y)["n_layers"] == [3, 6]
+    assert default_space(MambaForecaster(6, n_layers=5), Y)["n_layers"] == (1, 3)
+
+
 REFUSED = {
     "no dict": ([("dropout", (0, 1))], "space must be a dict of settings"),
     "empty": ({}, "space must be a dict of settings"),
     "unknown": ({"width": [8]}, "space names 'width', which is no setting; there are base, batch_size"),
+    "of no mixer": ({"mixer__window": [8]}, "'mixer__window', which is no setting of the mixers; .*mixer__state_size"),
+    "of no such mixer": (
+        {"mixer": ["mlp", "nothing"], "mixer__mamba__state_size": [8]},
+        "no setting of the mixers; there are mixer__width, mixer__mlp__width$",
+    ),
     "fixed": ({"horizon": [6, 12]}, "space names 'horizon', which changes what the error measures"),
     "a bare value": ({"dropout": 0.1}, r"space\['dropout'\] must be \(low, high\)"),
     "no choice": ({"dropout": []}, r"space\['dropout'\] must be \(low, high\)"),

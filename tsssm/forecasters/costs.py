@@ -71,18 +71,17 @@ def costs(forecaster: Forecaster, like: Forecaster | None = None) -> Costs:
     --------
     >>> from tsssm import MambaForecaster
     >>> costs(MambaForecaster(24)).state_bytes, costs(MambaForecaster(24, d_model=32)).state_bytes
-    (22696, 12840)
+    (22688, 12832)
     """
     spec, stack = _sizes(forecaster, like)
     model = blank_model(spec, stack)
     parameters = count_parameters(model)
     network, step, head = model.network, 0, 0
     if network is not None:
-        width = token_width(spec.patch_length, model.n_covariates)
-        with torch.device("meta"):
-            state = network.initial_state(1)
-            token, hidden = torch.zeros(1, width), torch.zeros(1, spec.d_model)
-            known = torch.zeros(1, spec.horizon, model.n_covariates)
+        network.to_empty(device="cpu")  # which has operators whole that are taken apart where there is no memory
+        token = torch.zeros(1, token_width(spec.patch_length, model.n_covariates))
+        state, hidden = network.initial_state(1), torch.zeros(1, spec.d_model)
+        known = torch.zeros(1, spec.horizon, model.n_covariates)
         step = count_flops(lambda: network.step(token, state))
         head = count_flops(lambda: network.head(hidden, network.head.respond(known)))
     return Costs(

@@ -56,10 +56,12 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     Examples
     --------
     >>> from tsssm import Forecaster, MambaForecaster
-    >>> from tsssm.forecasters.parameters import backbone_parameters
     >>> hybrid = match_parameters(MambaForecaster(24), Forecaster(24, mixer="gla*3+attention", verbose=False))
     >>> hybrid.d_model, hybrid.mixer_settings
-    >>> backbone_parameters(MambaForecaster(24)), backbone_parameters(hybrid)
+    (40, {'gla__mlp_width': 76, 'attention__mlp_width': 113})
+    >>> from tsssm import cost_table
+    >>> cost_table({"mamba": MambaForecaster(24), "hybrid": hybrid})["backbone"].to_dict()
+    {'mamba': 65472, 'hybrid': 65460}
     """
     from tsssm.forecasters.costs import cost_table
     from tsssm.forecasters.forecaster import Forecaster

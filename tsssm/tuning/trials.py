@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,8 +10,6 @@ import pandas as pd
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
-
-    from tsssm.tuning.space import Space
 
 __all__ = ["CUT_OFF", "FAILURE", "GIVEN", "STATES", "STEPS", "best_trial", "ended", "trials_frame"]
 
@@ -29,11 +28,11 @@ def best_trial(study: Study) -> FrozenTrial | None:
     return min(complete, key=lambda trial: trial.value or 0.0, default=None)
 
 
-def trials_frame(study: Study, space: Space, own: dict[str, Any]) -> pd.DataFrame:
-    """One row a trial; `own` are the settings of the model as given."""
+def trials_frame(study: Study, settings: Callable[[FrozenTrial], dict[str, Any]]) -> pd.DataFrame:
+    """One row a trial; `settings` gives a trial's."""
     rows = []
     for trial in study.get_trials(deepcopy=False):
-        given, state = GIVEN in trial.user_attrs, _state(trial)
+        state = _state(trial)
         if state is None:
             continue
         rows.append(
@@ -44,8 +43,8 @@ def trials_frame(study: Study, space: Space, own: dict[str, Any]) -> pd.DataFram
                 "seconds": float("nan") if trial.duration is None else trial.duration.total_seconds(),
                 "steps": trial.user_attrs.get(STEPS),
                 "failure": trial.user_attrs.get(FAILURE),
-                "given": given,
-                **(own if given else space.settings(trial.params)),
+                "given": GIVEN in trial.user_attrs,
+                **settings(trial),
             }
         )
     return pd.DataFrame(rows).set_index("number")

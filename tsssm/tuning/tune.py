@@ -151,7 +151,7 @@ def _faults(n_trials: Any, time_budget: Any) -> Iterator[str]:
 
 def _result(search: Search, interrupted: bool) -> TuningResult:
     best = best_trial(search.study)
-    trials = trials_frame(search.study, search.space, search.space.own(search.model))
+    trials = trials_frame(search.study, search.settings)
     if best is None:
         if interrupted:
             raise KeyboardInterrupt
