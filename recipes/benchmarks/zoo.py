@@ -125,13 +125,15 @@ def chosen_rate(mixer: str, folder: Path) -> float:
     return min(errors, key=lambda rate: errors[rate])
 
 
-def fit(contest: Contest, mixer: str, rate: float, seed: int, folder: Path) -> None:
+def fit(
+    contest: Contest, mixer: str, rate: float, seed: int, folder: Path, patch: int = PATCH, tokens: int = TOKENS
+) -> None:
     """Fit and save, unless that has been done."""
     path = path_of(folder, mixer, rate, seed)
     if Path(f"{path}.fit.json").exists():
         return
     before_test = contest.train + contest.held_out
-    model = forecaster(mixer, max(contest.horizons)).set_params(
+    model = forecaster(mixer, max(contest.horizons), patch, tokens).set_params(
         validation_size=contest.held_out, learning_rate=rate, random_state=seed
     )
     begin = time.process_time()
@@ -169,14 +171,14 @@ def score(contest: Contest, path: Path) -> None:
     Path(f"{path}.test.json").write_text(json.dumps(figures))
 
 
-def forecaster(mixer: str, horizon: int) -> Forecaster:
+def forecaster(mixer: str, horizon: int, patch: int = PATCH, tokens: int = TOKENS) -> Forecaster:
     recipe = Forecaster(
         horizon,
         mixer=mixer,
         quantiles=(0.5,),
         calendar=None,
-        patch_length=PATCH,
-        context_length=PATCH * TOKENS,
+        patch_length=patch,
+        context_length=patch * tokens,
         max_steps=STEPS,
         device="cpu",
         verbose=False,
