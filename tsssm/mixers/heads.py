@@ -40,4 +40,5 @@ def split_heads(x: Tensor, n_heads: int) -> Tensor:
 
 def norm_heads(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
     """RMS norm of each head by itself, and heads joined: (..., heads, size) -> (..., channels); `weight` (size,)."""
+    weight = None if weight is None else weight.to(x.dtype)  # under autocast they differ
     return rms_norm(x, x.shape[-1:], weight, eps).flatten(-2)

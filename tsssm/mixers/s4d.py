@@ -135,9 +135,13 @@ class S4D(Mixer):
 
     def _matrices(self) -> tuple[Tensor, Tensor, Tensor]:
         """The logarithm of a step's transition, B and C, complex (d_model, state_size / 2)."""
-        rates = torch.complex(-self.log_decay.exp(), self.frequency)
-        log_A = self.log_step.exp().unsqueeze(-1) * rates
-        return log_A, torch.expm1(log_A) / rates, torch.view_as_complex(self.C)
+        wide = torch.promote_types(self.log_decay.dtype, torch.float32)  # there are no complex numbers of 16 bits
+        log_step, log_decay, frequency, C = (
+            parameter.to(wide) for parameter in (self.log_step, self.log_decay, self.frequency, self.C)
+        )
+        rates = torch.complex(-log_decay.exp(), frequency)
+        log_A = log_step.exp().unsqueeze(-1) * rates
+        return log_A, torch.expm1(log_A) / rates, torch.view_as_complex(C)
 
 
 def _rates(state_size: int, initial: str) -> tuple[Tensor, Tensor]:
