@@ -253,7 +253,7 @@ class Mamba3(SwiGLUBehind):
     def _of_heads(self, raw: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Normed keys or queries of groups, with the biases of heads: (..., heads, rank, state_size)."""
         groups = raw.unflatten(-1, (self.rank, self.n_groups, -1)).transpose(-3, -2)
-        normed = rms_norm(groups, groups.shape[-1:], weight, NORM_EPS)
+        normed = rms_norm(groups, groups.shape[-1:], weight.to(groups.dtype), NORM_EPS)
         return (normed.unsqueeze(-3) + bias.unflatten(0, (self.n_groups, -1))).flatten(-4, -3)
 
     def _scaled(self, values: Tensor) -> Tensor:
