@@ -54,7 +54,7 @@ def test_the_table_is_printed(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--models", "mamba,lstm"), "names among mamba, transformer, linear, seasonal-naive, parted by commas"),
+        (("--models", "mamba,lstm"), "xlstm, s4d, hybrid, linear, seasonal-naive, parted by commas; got 'mamba,lstm'"),
         (("--models", "linear,linear"), "must be distinct names"),
         (("--models", "linear", "--max-steps", 3), "--max-steps 3: none of linear trains in steps"),
         (("--models", "linear", "--metrics", "mape"), "metrics must be distinct names among mae, mse"),

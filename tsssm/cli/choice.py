@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_compared", "make_forecaster"]
 
-_NETWORKS = (ForecasterName.MAMBA, ForecasterName.TRANSFORMER)
+_WITHOUT_NETWORK = (ForecasterName.LINEAR, ForecasterName.SEASONAL_NAIVE)
 
 
 def make_forecaster(
@@ -42,16 +42,23 @@ def make_forecaster(
     >>> make_forecaster(ForecasterName.LINEAR, 24, gaps="refuse", seed=0, max_steps=None, verbose=False)
     LinearForecaster(horizon=24, verbose=False)
     """
-    from tsssm import LinearForecaster, MambaForecaster, SeasonalNaive, TransformerForecaster
+    import tsssm
 
-    if name in _NETWORKS:
-        own = {} if max_steps is None else {"max_steps": max_steps}
-        mamba = MambaForecaster(horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)
-        return mamba if name == ForecasterName.MAMBA else TransformerForecaster.matched_to(mamba)
-    if max_steps is not None:
+    if name in _WITHOUT_NETWORK and max_steps is not None:
         raise ConfigError(f"--max-steps {max_steps}: {name} does not train in steps. Leave it out.")
-    chosen = LinearForecaster if name == ForecasterName.LINEAR else SeasonalNaive
-    return chosen(horizon, gaps=gaps, random_state=seed, verbose=verbose)
+    classes = {
+        ForecasterName.MAMBA: tsssm.MambaForecaster,
+        ForecasterName.TRANSFORMER: tsssm.MambaForecaster,  # its twin
+        ForecasterName.RWKV: tsssm.RWKVForecaster,
+        ForecasterName.XLSTM: tsssm.XLSTMForecaster,
+        ForecasterName.S4D: tsssm.S4DForecaster,
+        ForecasterName.HYBRID: tsssm.HybridForecaster,
+        ForecasterName.LINEAR: tsssm.LinearForecaster,
+        ForecasterName.SEASONAL_NAIVE: tsssm.SeasonalNaive,
+    }
+    own = {} if max_steps is None else {"max_steps": max_steps}
+    made = classes[name](horizon, gaps=gaps, random_state=seed, verbose=verbose, **own)
+    return tsssm.TransformerForecaster.matched_to(made) if name == ForecasterName.TRANSFORMER else made
 
 
 def make_compared(names: str, horizon: int, *, gaps: str, seed: int, max_steps: int | None) -> dict[str, Forecaster]:
@@ -74,7 +81,7 @@ def make_compared(names: str, horizon: int, *, gaps: str, seed: int, max_steps: 
         raise ConfigError(
             f"--models must be distinct names among {', '.join(allowed)}, parted by commas; got {names!r}"
         )
-    if max_steps is not None and not set(chosen) & set(_NETWORKS):
+    if max_steps is not None and set(chosen) <= set(_WITHOUT_NETWORK):
         raise ConfigError(f"--max-steps {max_steps}: none of {names} trains in steps. Leave it out.")
     return {
         name: make_forecaster(
@@ -82,7 +89,7 @@ def make_compared(names: str, horizon: int, *, gaps: str, seed: int, max_steps: 
             horizon,
             gaps=gaps,
             seed=seed,
-            max_steps=max_steps if name in _NETWORKS else None,
+            max_steps=None if name in _WITHOUT_NETWORK else max_steps,
             verbose=True,
         )
         for name in chosen

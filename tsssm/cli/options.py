@@ -27,6 +27,10 @@ class ForecasterName(StrEnum):
 
     MAMBA = "mamba"
     TRANSFORMER = "transformer"
+    RWKV = "rwkv"
+    XLSTM = "xlstm"
+    S4D = "s4d"
+    HYBRID = "hybrid"
     LINEAR = "linear"
     SEASONAL_NAIVE = "seasonal-naive"
 
