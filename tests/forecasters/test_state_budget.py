@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tsssm
-from tsssm import Forecaster, LinearForecaster
+from tsssm import Forecaster, LinearForecaster, MambaForecaster
 from tsssm.errors import ConfigError
 from tsssm.forecasters.byte_size import read_bytes
 from tsssm.mixers.registry import known_mixers
@@ -47,7 +47,9 @@ def test_a_large_budget_changes_nothing():
 
 
 def test_a_smaller_budget_makes_a_smaller_state():
-    sizes = [Forecaster(6, state_budget=b, **SMALL).fit(Y).state_bytes("patch") for b in ("20KiB", "15KiB", "10KiB")]
+    sizes = [
+        MambaForecaster(6, state_budget=b, **SMALL).fit(Y).state_bytes("patch") for b in ("20KiB", "15KiB", "10KiB")
+    ]
     assert sizes[0] > sizes[1] > sizes[2]
 
 

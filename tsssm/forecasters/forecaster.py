@@ -51,7 +51,7 @@ class Forecaster(BaseEstimator):
         Steps ahead.
     mixer : str, type of Mixer, sequence of these or None
         Sequence mixer of the network, or a pattern of several: ``"mamba2*3+attention"``, ``"(rwkv7*2+attention)*2"``,
-        ``["mamba", MyMixer]``. None is the class's own (Mamba).
+        ``["mamba", MyMixer]``. None is the class's own (the rotary average).
     mixer_settings : dict or None
         Settings of the mixers' own by name, such as ``{"state_size": 8}``: a plain name goes to every mixer that has
         it, ``"attention__window"`` to that one. `set_params` and `tune` know them as ``mixer__state_size`` and
@@ -144,7 +144,7 @@ class Forecaster(BaseEstimator):
     Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces, arXiv 2312.00752.
     """
 
-    _own_mixer: ClassVar[str | None] = "mamba"
+    _own_mixer: ClassVar[str | None] = "rotary_average"  # the best of docs/zoo.md
     _own_base: ClassVar[str | None] = None  # a base that the class fixes
 
     def __init__(
@@ -264,6 +264,13 @@ class Forecaster(BaseEstimator):
 
     def _checked_stack(self) -> Stack | None:
         """Check all settings; the mixer of each layer of the network, None for a forecaster without one."""
+        stack = self._stack_of_any_width()
+        if stack is not None:
+            check_stack_settings(stack, self.mixer_settings, int(self.d_model))
+        return stack
+
+    def _stack_of_any_width(self) -> Stack | None:
+        """As `_checked_stack`, but whether the mixers can be built so wide is not asked."""
         check_settings(self.get_params(deep=False))
         name = type(self).__name__
         if self._own_mixer is None and self.mixer is not None:
@@ -275,11 +282,7 @@ class Forecaster(BaseEstimator):
         chosen = self._own_mixer if self.mixer is None else self.mixer
         if chosen is None and self.base is None:
             raise ConfigError(f"base=None leaves {name} nothing to forecast with. Leave base out.")
-        if chosen is None:
-            return None
-        stack = read_stack(chosen, self.n_layers)
-        check_stack_settings(stack, self.mixer_settings, int(self.d_model))
-        return stack
+        return None if chosen is None else read_stack(chosen, self.n_layers)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Settings by name; with `deep` also those in `mixer_settings`, as ``mixer__state_size``."""
@@ -293,7 +296,7 @@ class Forecaster(BaseEstimator):
 
         Examples
         --------
-        >>> model = Forecaster(24, mixer_settings={"expand": 1})
+        >>> model = Forecaster(24, mixer="mamba", mixer_settings={"expand": 1})
         >>> model.set_params(d_model=32, mixer__state_size=8).mixer_settings
         {'expand': 1, 'state_size': 8}
         """

@@ -70,13 +70,14 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
         raise ConfigError(f"model must be a forecaster, fitted or not; got {model!r}")
     if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
         raise ConfigError(f"tolerance must be a number between 0 and 1; got {tolerance!r}")
-    wanted, own = _wanted(target), backbone_parameters(model)
-    stack, given = model._checked_stack() or (), model.mixer_settings or {}
+    wanted, stack, given = _wanted(target), model._stack_of_any_width(), model.mixer_settings or {}
+    if stack is None:
+        raise ConfigError(f"{type(model).__name__} has no network, and so no parameters to match.")
     found = _find_sizes(stack, given, wanted, int(model.d_model), tolerance)
     if found is None:
         raise ConfigError(
-            f"no {type(model).__name__} has within {tolerance:.3g} of {wanted:,} backbone parameters: its own are "
-            f"{own:,} at d_model={model.d_model}. Choose another number of layers, or a larger tolerance."
+            f"no {type(model).__name__} of {len(stack)} layers has within {tolerance:.1%} of {wanted:,} backbone "
+            "parameters. Choose another number of layers, or a larger tolerance."
         )
     d_model, sizes = found
     matched = clone(model).set_params(d_model=d_model, mixer_settings={**given, **sizes} or None)
