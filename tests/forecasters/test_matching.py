@@ -20,6 +20,7 @@ from tsssm import (
 from tsssm.errors import ConfigError
 from tsssm.forecasters.costs import costs
 from tsssm.forecasters.parameters import backbone_parameters, parameter_counts
+from tsssm.mixers import Mixer
 from tsssm.mixers.registry import known_mixers
 from tsssm.network import token_features
 from tsssm.network.flops import count_flops
@@ -59,6 +60,32 @@ def test_what_is_given_stays_and_the_model_itself_too():
     assert len(twin._checked_stack()) == 4
 
 
+def test_a_size_that_was_given_with_its_mixers_name_is_changed_too():
+    model = of("attention").set_params(mixer_settings={"attention__mlp_width": 10})
+    twin = match_parameters(70_000, model)
+    assert set(twin.mixer_settings) == {"attention__mlp_width"}
+    assert abs(backbone_parameters(twin) / 70_000 - 1) <= 0.01
+
+
+class Bare(Mixer):
+    """Without a size of its own: only the width can change."""
+
+    name = "bare"
+
+    def __init__(self, d_model, *, layer_index=0, n_layers=1):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(d_model, 10))
+
+    forward = step = initial_state = None
+
+
+def test_a_mixer_without_a_size_is_matched_by_its_width():
+    twin = match_parameters(1100, of("mlp").set_params(mixer=Bare, n_layers=1), tolerance=0.02)
+    assert (twin.d_model, backbone_parameters(twin)) == (92, 92 * 12)
+    with pytest.raises(ConfigError, match=r"no Forecaster of 1 layers has within 0\.1%"):
+        match_parameters(1100, of("mlp").set_params(mixer=Bare, n_layers=1), tolerance=0.001)
+
+
 def test_the_count_is_that_of_the_fit():
     y = np.sin(np.arange(300.0))
     for mixer in ("rwkv7", "gated_delta+attention"):
@@ -76,6 +103,9 @@ def test_the_count_is_that_of_the_fit():
         ("mamba", MambaForecaster(6), "a forecaster or a number of parameters; got 'mamba'"),
         (0, MambaForecaster(6), "got 0"),
         (1000, "mamba", "model must be a forecaster"),
+        (1000, MambaForecaster(6, mixer_settings={"heads": 2}), "'heads', which 'mamba' does not"),
+        (1000, Forecaster(6, mixer_settings={"n_heads": 0}), "there is no width for these mixers: .*n_heads=0"),
+        (1000, MambaForecaster(6, d_model=0), "d_model must be an integer of at least 1"),
         (30, MambaForecaster(6), "no MambaForecaster of 2 layers has within 1.0% of 30 backbone parameters"),
     ],
 )

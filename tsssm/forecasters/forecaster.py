@@ -22,7 +22,7 @@ from tsssm.forecasters.settings import check_settings
 from tsssm.linear import Cutoffs
 from tsssm.mixers import Mixer, read_stack
 from tsssm.mixers.stack import Stack
-from tsssm.mixers.stack_checks import check_stack_settings
+from tsssm.mixers.stack_checks import check_setting_names, check_stack_settings
 from tsssm.training import Training
 
 if TYPE_CHECKING:
@@ -282,7 +282,11 @@ class Forecaster(BaseEstimator):
         chosen = self._own_mixer if self.mixer is None else self.mixer
         if chosen is None and self.base is None:
             raise ConfigError(f"base=None leaves {name} nothing to forecast with. Leave base out.")
-        return None if chosen is None else read_stack(chosen, self.n_layers)
+        if chosen is None:
+            return None
+        stack = read_stack(chosen, self.n_layers)
+        check_setting_names(stack, self.mixer_settings)
+        return stack
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Settings by name; with `deep` also those in `mixer_settings`, as ``mixer__state_size``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,7 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     The backbone is the residual blocks and all norms; embedding, head and base follow from the width, the horizon and
     the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that
     at which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its
-    MLP) makes up the rest.
-    With ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
+    MLP) makes up the rest. With ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
 
     Parameters
     ----------
@@ -104,10 +104,7 @@ def _find_sizes(
     unit = _width_unit(stack, given)
     for least, most in _PROPORTIONS:
         for d_model in _widths(stack, given, wanted, own, unit, (least, most)):
-            try:
-                sizes = _fit_sizes(stack, given, d_model, wanted, (least, most))
-            except ConfigError:  # narrower than a mixer can be
-                continue
+            sizes = _fit_sizes(stack, given, d_model, wanted, (least, most))
             if abs(_count(stack, given, d_model, sizes) - wanted) <= tolerance * wanted:
                 return d_model, sizes
     return None
@@ -121,32 +118,30 @@ def _widths(
     The model's own first, if it is one of them; then the nearest to that at which the sizes are the defaults.
     """
 
-    def count(width: int, proportion: float) -> int:
-        return _count(stack, given, width, _sizes(stack, given, width, proportion))
+    def count(width: int, proportion: float) -> float:
+        try:
+            return _count(stack, given, width, _sizes(stack, given, width, proportion))
+        except ConfigError:  # narrower than a mixer can be
+            return -math.inf
 
     least, most = proportions
     first = _first_multiple(lambda width: count(width, most) >= wanted, unit)
     last = _first_multiple(lambda width: count(width, least) >= wanted, unit)
     if own % unit == 0 and first <= own <= last:
         yield own
-    yield from sorted(range(first, last + unit, unit), key=lambda width: abs(count(width, 1.0) - wanted))
+    below = max(unit, first - unit)  # it may come closer from below
+    possible = (width for width in range(below, last + unit, unit) if count(width, 1.0) > 0)
+    yield from sorted(possible, key=lambda width: abs(count(width, 1.0) - wanted))
 
 
 def _first_multiple(holds: Callable[[int], bool], unit: int) -> int:
     """The smallest multiple of `unit` from which on a growing quantity is large enough."""
-
-    def enough(multiple: int) -> bool:
-        try:
-            return holds(unit * multiple)
-        except ConfigError:  # narrower than a mixer can be
-            return False
-
     low, high = 0, 1
-    while not enough(high) and unit * high < _MOST_WIDTH:
+    while not holds(unit * high) and unit * high < _MOST_WIDTH:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        low, high = (low, middle) if holds(unit * middle) else (middle, high)
     return unit * high
 
 
@@ -172,7 +167,8 @@ def _sizes(stack: Stack, given: dict, d_model: int, proportion: float) -> dict[s
         if setting is not None:
             name, default = setting
             size = _allowed_size(mixer, d_model, own, name, max(1, round(proportion * default)))
-            sizes[name if len(kinds(stack)) == 1 else f"{mixer.name}{SEPARATOR}{name}"] = size
+            prefixed = f"{mixer.name}{SEPARATOR}{name}"
+            sizes[name if len(kinds(stack)) == 1 and prefixed not in given else prefixed] = size
     return sizes
 
 
@@ -189,14 +185,16 @@ def _allowed_size(mixer: type[Mixer], d_model: int, settings: dict[str, Any], na
 
 def _width_unit(stack: Stack, given: dict) -> int:
     """The least number whose multiples are widths that all mixers can have."""
+    refusal = None
     for unit in range(1, 1025):
         try:
             for multiple in (17, 19, 23):
                 _count(stack, given, unit * multiple, {})
-        except ConfigError:
+        except ConfigError as error:
+            refusal = error
             continue
         return unit
-    raise ConfigError(f"no width up to 1024 is one that {', '.join(m.name for m in kinds(stack))} can all have")
+    raise ConfigError(f"with mixer_settings={given!r} there is no width for these mixers: {refusal}") from refusal
 
 
 def _count(stack: Stack, given: dict, d_model: int, sizes: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from .layer_parameters import stack_parameters
 from .stack import Stack
 from .stack_settings import SEPARATOR, kinds, plain_settings, settings_of, stack_setting_names
 
-__all__ = ["check_stack_settings"]
+__all__ = ["check_setting_names", "check_stack_settings"]
 
 _ANY_CONTEXT = 30  # tokens; no parameter depends on them
 
@@ -24,8 +24,7 @@ def check_stack_settings(stack: Stack, given: Mapping[str, Any] | None, d_model:
     ConfigError
         A name is unknown, a value no plain one, or a mixer refuses.
     """
-    if given is not None:
-        _check_names(stack, given)
+    check_setting_names(stack, given)
     for mixer in kinds(stack):
         settings = mixer.settings_for(_ANY_CONTEXT) | settings_of(mixer, given)
         try:
@@ -39,7 +38,15 @@ def check_stack_settings(stack: Stack, given: Mapping[str, Any] | None, d_model:
             ) from error
 
 
-def _check_names(stack: Stack, given: Any) -> None:
+def check_setting_names(stack: Stack, given: Any) -> None:
+    """Refuse settings that no mixer of the stack has, and values that are not plain.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if given is None:
+        return
     if not isinstance(given, Mapping):
         raise ConfigError(f"mixer_settings must be a dict of settings by name, or None; got {given!r}")
     allowed = stack_setting_names(stack)
