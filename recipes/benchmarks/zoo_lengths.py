@@ -56,7 +56,7 @@ def run(mixer: str, work: Path, seeds: list[int]) -> dict[str, dict[str, float]]
         folder.mkdir(parents=True, exist_ok=True)
         paths = [path_of(folder, mixer, rate, seed) for seed in seeds]
         for seed, path in zip(seeds, paths):
-            fit(contest, mixer, rate, seed, folder, patch, tokens)
+            fit(contest, mixer, rate, seed, folder, (patch, tokens))
             score(contest, path)
         results[name] = {
             "mse": round(float(np.mean([read(path, "test")["average"]["network"][0] for path in paths])), 5),

@@ -11,7 +11,13 @@ from typing import Any
 
 from report import RESULTS
 
-SETS = {"ETTh1": "ETTh1", "vic": "vic_electricity", "bike": "bike_sharing_hourly", "demo": "electricity"}
+SETS = {
+    "ETTh1": "ETTh1",
+    "vic": "vic_electricity",
+    "bike": "bike_sharing_hourly",
+    "demo": "electricity",
+    "retail": "aus_retail",
+}
 PAGE = RESULTS.parent / "zoo.md"
 
 
@@ -33,12 +39,12 @@ def fill(page: str, report: dict[str, Any]) -> str:
 def error_table(report: dict[str, Any], only: str | None = None) -> str:
     """Mean squared errors of the network, with their deviation over seeds, and of its mean with the ridge."""
     lines = [
-        "| | " + " | ".join(f"{name}: network | with ridge" for name in SETS.values()) + " |",
-        "|---" * (1 + 2 * len(SETS)) + "|",
+        "| | " + " | ".join(f"{SETS[name]}: network | with the ridge" for name in report["results"]) + " |",
+        "|---" * (1 + 2 * len(report["results"])) + "|",
     ]
     for mixer in _chosen(report, only):
         cells = []
-        for dataset in SETS:
+        for dataset in report["results"]:
             result = report["results"][dataset][mixer]
             p_values = result["p_value_against_attention"]
             network, both = (_number(result["mse_mae"][part][0]) for part in ("network", "both"))
@@ -46,7 +52,10 @@ def error_table(report: dict[str, Any], only: str | None = None) -> str:
             cells += [f"{network} ± {deviation}{_p(p_values, 'network')}", f"{both}{_p(p_values, 'both')}"]
         lines.append(f"| `{mixer}` | " + " | ".join(cells) + " |")
     if only is None:
-        base = [_number(next(iter(report["results"][dataset].values()))["mse_mae"]["base"][0]) for dataset in SETS]
+        base = [
+            _number(next(iter(report["results"][dataset].values()))["mse_mae"]["base"][0])
+            for dataset in report["results"]
+        ]
         lines.append("| the ridge alone | " + " | ".join(f"{error} | {error}" for error in base) + " |")
     return "\n".join(lines)
 
@@ -60,10 +69,10 @@ def cost_table(report: dict[str, Any], only: str | None = None) -> str:
     ]
     for mixer in _chosen(report, only):
         size = report["sizes"][mixer]
-        results = [report["results"][dataset][mixer] for dataset in SETS]
+        results = [report["results"][dataset][mixer] for dataset in report["results"]]
         lines.append(
             f"| `{mixer}` | {size['d_model']} | {size['backbone']:,} | {size['network_state_bytes']:,} "
-            f"| {size['step_flops']:,} | {report['results']['vic'][mixer]['update_us']:.0f} "
+            f"| {size['step_flops']:,} | {report['update_us'][mixer]:.0f} "
             f"| {report['results']['vic'][mixer]['fit_cpu_seconds']:.0f} "
             f"| {', '.join(format(result['learning_rate'], 'g') for result in results)} |"
         )
