@@ -424,17 +424,26 @@ def _rwkv(with_7: str) -> Any:
 
 
 @torch.no_grad()
-def main() -> None:
-    torch.set_default_dtype(torch.float64)
+def largest_difference(compare: Callable[[], Outputs]) -> float:
+    """In units of the largest output; the default dtype is float64 meanwhile."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    rows = []
-    for mixer, package, what, compare in COMPARISONS:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
         torch.manual_seed(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the other packages
             own, other = compare()
-        largest = float((own - other).abs().max() / other.abs().max())
-        assert own.dtype == other.dtype == torch.float64
+    finally:
+        torch.set_default_dtype(before)
+    assert own.dtype == other.dtype == torch.float64
+    return float((own - other).abs().max() / other.abs().max())
+
+
+def main() -> None:
+    rows = []
+    for mixer, package, what, compare in COMPARISONS:
+        largest = largest_difference(compare)
         rows.append(
             {
                 "mixer": mixer,
