@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from tsssm.errors import ConfigError
 from tsssm.forecasters.costs import costs
 from tsssm.forecasters.parameters import backbone_parameters, parameter_counts
 from tsssm.mixers import Mixer
+from tsssm.mixers.mlp import MLPState
 from tsssm.mixers.registry import known_mixers
 from tsssm.network import token_features
 from tsssm.network.flops import count_flops
@@ -95,9 +97,37 @@ def test_the_count_is_that_of_the_fit():
         assert abs(parameter_counts(twin).backbone / 20_000 - 1) <= 0.01
 
 
+def test_a_fitted_target_counts_as_it_was_fitted():
+    fitted = Forecaster(6, mixer="mamba", d_model=16, state_budget="3000", max_steps=1, patch_length=6, verbose=False)
+    fitted.fit(np.sin(np.arange(300.0)))
+    count = parameter_counts(fitted).backbone
+    assert count < backbone_parameters(Forecaster(6, mixer="mamba", d_model=16))  # the budget has made it smaller
+    twin = TransformerForecaster.matched_to(fitted.set_params(state_budget=None, d_model=64))
+    assert abs(backbone_parameters(twin) / count - 1) <= 0.01
+
+
+class Refuses(Mixer):
+    name = "refuses"
+
+    def __init__(self, d_model, *, layer_index=0, n_layers=1):
+        super().__init__()
+        if d_model % 4:
+            raise ValueError("a width of fours, please")
+        self.weight = torch.nn.Parameter(torch.ones(d_model, 10))
+
+    forward = step = initial_state = None
+
+
+def test_a_mixer_that_refuses_widths_in_its_own_way_is_matched():
+    assert match_parameters(1100, of("mlp").set_params(mixer=Refuses, n_layers=1), tolerance=0.02).d_model == 92
+
+
 @pytest.mark.parametrize(
     ("target", "model", "message"),
     [
+        (1000, MambaForecaster(6, mixer_settings={"state_size": "8"}), "mamba needs whole numbers .* state_size='8'"),
+        (1000, MambaForecaster(6, state_budget="10KiB"), "state_budget='10KiB' chooses sizes in fit"),
+        (MambaForecaster(6, state_budget="10KiB"), MambaForecaster(6), "state_budget='10KiB' chooses sizes in fit"),
         (LinearForecaster(6), MambaForecaster(6), "LinearForecaster has no network"),
         (MambaForecaster(6), SeasonalNaive(6), "SeasonalNaive has no network"),
         ("mamba", MambaForecaster(6), "a forecaster or a number of parameters; got 'mamba'"),
@@ -166,6 +196,56 @@ def test_costs_are_those_of_the_fitted_network(mixer):
     counted = count_flops(lambda: network.step(token, network.initial_state(1)))
     assert counted == after.step_flops
     assert after.step_flops > 2 * sum(p.numel() for p in network.embedding.parameters())
+
+
+class TurnsOver(Mixer):
+    """Numbers of a buffer are places: they must be what they were made as."""
+
+    name = "turns_over"
+
+    def __init__(self, d_model, *, layer_index=0, n_layers=1):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(d_model, device="cpu"))
+        self.register_buffer("places", torch.arange(d_model).flip(0))
+
+    def step(self, x_t, state, shared=None):
+        return x_t[..., self.places] * self.weight, MLPState()
+
+    def initial_state(self, batch_size, device=None, dtype=None):
+        return MLPState()
+
+    forward = None
+
+
+def test_counting_leaves_the_process_as_it_was():
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    torch.set_default_dtype(torch.float64)
+    try:
+        table = cost_table({"own": of("mlp").set_params(mixer=TurnsOver), "mamba": of("mamba"), "gla": of("gla")})
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (table["step_flops"] > 0).all()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_set_counts_as_it_is_set():
+    y = np.sin(np.arange(400.0))
+    other = MambaForecaster(5, patch_length=12, max_steps=1, verbose=False).fit(y)
+    model = MambaForecaster(5, patch_length=6, context_length=60, calendar=["day", "week"], max_steps=1, verbose=False)
+    index = pd.date_range("2024-01-01", periods=400, freq="h")
+    fitted = MambaForecaster(**model.get_params()).fit(pd.Series(y, index))
+    for table in (cost_table({"model": model}), cost_table({"other": other, "model": model})):
+        assert table.loc["model"].to_dict() == cost_table({"fitted": fitted}).loc["fitted"].to_dict()
+    budget = MambaForecaster(5, patch_length=6, state_budget="12KiB")
+    assert 8 * 1024 < cost_table({"budget": budget}).loc["budget", "state_bytes"] <= 12 * 1024
+
+
+@pytest.mark.parametrize("given", [None, [MambaForecaster(6)], MambaForecaster(6)])
+def test_a_table_is_of_named_forecasters(given):
+    with pytest.raises(ConfigError, match="takes a dict of forecasters by name; got"):
+        cost_table(given)
 
 
 def test_a_table_counts_on_the_data_of_the_fitted_one():

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 import tsssm
-from tsssm import Forecaster, HybridForecaster, MambaForecaster, XLSTMForecaster
+from tsssm import Forecaster, HybridForecaster, MambaForecaster, Training, XLSTMForecaster
 from tsssm.errors import ConfigError
 from tsssm.mixers import MLP, Attention, Mamba2
 
@@ -88,6 +88,23 @@ def test_settings_of_mixers_by_the_names_of_scikit_learn():
     mixed = HybridForecaster(6).set_params(mixer__attention__window=7)
     assert mixed.mixer_settings == {"attention__window": 7}
     assert clone(mixed).get_params() == mixed.get_params()
+
+
+def test_settings_that_are_no_dict_are_refused_when_one_is_set():
+    with pytest.raises(ConfigError, match="must be a dict before one of it is set"):
+        MambaForecaster(6, mixer_settings=[("expand", 1)]).set_params(mixer__expand=1)
+    assert MambaForecaster(6, mixer_settings={1: 2}).get_params()["mixer__1"] == 2
+    with pytest.raises(ConfigError, match=r"mixers takes a list of classes; got .*mixers=\[Own\]"):
+        tsssm.load("anywhere", mixers=Own)
+
+
+def test_a_checkpoint_is_not_taken_by_another_class_of_its_name(y, tmp_path):
+    classes = [type("V", (MLP,), {"name": "v", "__qualname__": f"V{i}"}) for i in range(2)]
+    training = Training(checkpoint_dir=tmp_path / "checkpoints", checkpoint_every=2)
+    settings = {**SMALL, "max_steps": 4, "learning_rate": 1e-3, "training": training}
+    Forecaster(6, mixer=classes[0], **settings).fit(y)
+    with pytest.raises(ConfigError, match="another training"):
+        Forecaster(6, mixer=classes[1], **settings).fit(y)
 
 
 def test_an_unknown_setting_of_a_mixer_is_refused_at_fit(y):

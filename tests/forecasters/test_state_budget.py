@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import tsssm
 from tsssm import Forecaster, LinearForecaster, MambaForecaster
 from tsssm.errors import ConfigError
 from tsssm.forecasters.byte_size import read_bytes
+from tsssm.mixers import MLP
 from tsssm.mixers.registry import known_mixers
 
 Y = np.sin(np.arange(400) * 2 * np.pi / 24) + np.random.default_rng(0).normal(scale=0.1, size=400)
@@ -23,7 +25,7 @@ def test_a_stream_fits_into_the_budget(mixer, tmp_path):
     model = Forecaster(6, mixer=mixer, state_budget=budget, **SMALL)
     if of_network < 4096:  # what cannot be made smaller says so; else it fits
         if of_network == 0:
-            assert model.fit(Y).notes_[0].startswith(f"state_budget of {budget:,} bytes: the mixers' own sizes;")
+            assert model.fit(Y).notes_[0].startswith(f"state_budget of {budget:,} bytes: all sizes as they are set;")
         return
     model.fit(Y)
     assert budget // 3 < model.state_bytes("patch") <= budget
@@ -42,7 +44,7 @@ def test_a_large_budget_changes_nothing():
     free, ample = (Forecaster(6, state_budget=budget, **SMALL).fit(Y) for budget in (None, "1 GB"))
     assert free.model_.spec == ample.model_.spec
     assert ample.notes_[0].startswith(
-        "state_budget of 1,000,000,000 bytes: the mixers' own sizes; a stream of one series"
+        "state_budget of 1,000,000,000 bytes: all sizes as they are set; a stream of one series"
     )
 
 
@@ -51,6 +53,53 @@ def test_a_smaller_budget_makes_a_smaller_state():
         MambaForecaster(6, state_budget=b, **SMALL).fit(Y).state_bytes("patch") for b in ("20KiB", "15KiB", "10KiB")
     ]
     assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_heads_of_any_number_are_tried():
+    """48 is no power of two times 4."""
+    free = Forecaster(6, mixer="rwkv7", d_model=96, **SMALL)
+    with pytest.raises(ConfigError, match=r"the smallest takes ([\d,]+)") as caught:
+        clone(free).set_params(state_budget=1000).fit(Y)
+    least = int(str(caught.value).partition("smallest takes ")[2].partition(", of")[0].replace(",", ""))
+    assert clone(free).set_params(state_budget=least).fit(Y).state_bytes("patch") == least
+    states = []
+    for n_heads in (24, 32, 48, 96):
+        try:
+            states.append(clone(free).set_params(mixer_settings={"n_heads": n_heads}).fit(Y).state_bytes("patch"))
+        except ConfigError:
+            continue
+    assert least == min(states)
+
+
+def test_the_largest_state_that_fits_is_chosen():
+    taken = {}
+    for n_heads in range(4, 17):
+        try:
+            settings = {"mixer": "gated_delta", "d_model": 16, "mixer_settings": {"n_heads": n_heads}}
+            taken[n_heads] = Forecaster(6, **settings, **SMALL).fit(Y).state_bytes("patch")
+        except ConfigError:
+            continue
+    budget = sorted(taken.values())[len(taken) // 2] + 3
+    model = Forecaster(6, mixer="gated_delta", d_model=16, state_budget=budget, **SMALL).fit(Y)
+    assert model.state_bytes("patch") == max(size for size in taken.values() if size <= budget)
+
+
+def test_without_a_base_the_stream_is_one_of_steps():
+    free = Forecaster(6, mixer="mamba", base=None, **SMALL).fit(Y).state_bytes()
+    model = Forecaster(6, mixer="mamba", base=None, state_budget=free // 2, **SMALL).fit(Y)
+    assert model.state_bytes() <= free // 2
+    assert f'takes {model.state_bytes():,} (refresh="step")' in model.notes_[0]
+    with pytest.raises(ConfigError, match=r"the smallest takes [\d,]+\. Raise it"):
+        Forecaster(6, mixer="mamba", base=None, state_budget=100, **SMALL).fit(Y)
+
+
+def test_a_mixer_that_names_no_size_is_told_so():
+    class Nameless(MLP):
+        name = "nameless"
+        state_setting = "nothing"
+
+    with pytest.raises(ConfigError, match="'nameless' says state_setting='nothing', but its size there is None"):
+        Forecaster(6, mixer=Nameless, state_budget=1000, **SMALL).fit(Y)
 
 
 def test_a_budget_that_holds_nothing_is_refused():
@@ -62,7 +111,7 @@ def test_a_budget_that_holds_nothing_is_refused():
         LinearForecaster(6, state_budget=100, **SMALL).fit(Y)
 
 
-@pytest.mark.parametrize("bad", ["many", "12 stones", 0, -5, True, 1.5, "0KiB", "", [64]])
+@pytest.mark.parametrize("bad", ["many", "1e3", "-5KiB", "12 stones", 0, -5, True, 1.5, "0KiB", "", [64]])
 def test_what_is_no_number_of_bytes_is_refused(bad):
     with pytest.raises(ConfigError, match='state_budget must be a number of bytes above 0, such as 65536 or "64KiB"'):
         Forecaster(6, state_budget=bad, **SMALL).fit(Y)
@@ -70,7 +119,15 @@ def test_what_is_no_number_of_bytes_is_refused(bad):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("64KiB", 65536), (" 1.5 mb ", 1_500_000), ("2 GiB", 2**31), ("100 B", 100), ("7", 7), (np.int64(9), 9)],
+    [
+        ("64KiB", 65536),
+        (" 1.5 mb ", 1_500_000),
+        ("2 GiB", 2**31),
+        ("100 B", 100),
+        ("7", 7),
+        ("9" * 25, 10**25 - 1),
+        (np.int64(9), 9),
+    ],
 )
 def test_bytes_as_people_write_them(text, value):
     assert read_bytes(text) == value

@@ -172,7 +172,10 @@ def test_a_users_window_goes_before_the_contexts(frame):
         (Forecaster(6, mixer="mlp", mixer_settings={"window": 2}), "which 'mlp' does not; its settings are: width"),
         (MambaForecaster(6, mixer_settings=[("expand", 2)]), "must be a dict of settings by name"),
         (MambaForecaster(6, mixer_settings={"expand": [2]}), r"\['expand'\] must be a number, a text"),
-        (MambaForecaster(6, mixer_settings={"expand": "two"}), "the mixer 'mamba' cannot be built with d_model=64"),
+        (
+            MambaForecaster(6, mixer_settings={"expand": "two"}),
+            "mamba needs whole numbers of at least 1; got expand='two'",
+        ),
         (MambaForecaster(6, mixer_settings={"conv_width": 1}), "at least 2 taps; got conv_width=1"),
         (TransformerForecaster(6, d_model=10), "d_model=10 over n_heads=4"),
         (TransformerForecaster(6, mixer_settings={"window": 0}), "got window=0"),

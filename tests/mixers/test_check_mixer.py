@@ -160,6 +160,22 @@ class SharesItsChannelMixer(Sound):
         return self
 
 
+class ReadsANumber(Sound):
+    def __init__(self, d_model, *, layer_index=0, n_layers=1):
+        super().__init__(d_model)
+        self.scale = float(torch.linspace(0, 1, 4).max())
+
+
+class WidensLayerByLayer(Sound):
+    def __init__(self, d_model, *, layer_index=0, n_layers=1):
+        super().__init__(d_model)
+        self.more = nn.Parameter(torch.ones(1 + layer_index))
+
+    def step(self, x_t, state, shared=None):  # which the sequence's loop calls
+        y_t, state = super().step(x_t, state)
+        return y_t * self.more.mean(), state
+
+
 BROKEN = {
     NonCausal: "step by step equals the whole sequence",
     LeaksAcrossBatch: "series in another order|one series of a batch",
@@ -179,6 +195,8 @@ BROKEN = {
     InventsASetting: r"settings of the constructor, not \['memory'\]",
     GrowsWithTheContext: "settings_for changes no shape",
     SharesItsChannelMixer: "channel mixer shares no parameter",
+    ReadsANumber: "the constructor reads no numbers out of tensors",
+    WidensLayerByLayer: "the same shapes in all layers but the first",
 }
 
 

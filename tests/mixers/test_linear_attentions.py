@@ -144,7 +144,7 @@ def test_taylor_features_of_many_sizes():
     ("build", "message"),
     [
         (lambda: LinearAttention(10, n_heads=4), "d_model=10 over n_heads=4"),
-        (lambda: Based(16, feature_size=0), "feature_size of at least 1; got 0"),
+        (lambda: Based(16, feature_size=0), "whole numbers of at least 1; got feature_size=0"),
         (lambda: GLA(12, n_heads=4), "even size"),
         (lambda: Retention(12, n_heads=0), "n_heads=0"),
     ],

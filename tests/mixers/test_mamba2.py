@@ -107,7 +107,7 @@ def test_bfloat16_module():
 
 def test_sizes_that_do_not_fit_are_refused():
     for setting in ("expand", "head_size", "n_groups"):
-        with pytest.raises(ConfigError, match=f"at least 1 for {setting}; got {setting}=0"):
+        with pytest.raises(ConfigError, match=f"whole numbers of at least 1; got {setting}=0"):
             Mamba2(10, **{setting: 0})
     with pytest.raises(ConfigError, match="n_groups=3 does not divide the 2 heads"):
         Mamba2(16, n_groups=3)

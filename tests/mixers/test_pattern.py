@@ -58,6 +58,8 @@ def test_any_pattern_gives_the_stack_that_it_was_written_for(written):
         ("3*mamba", "the name of a mixer", 1),
         ("mamba*100000", "at most 1000 layers", 7),
         ("(mamba*40)*40", "at most 1000 layers", 12),
+        ("mamba*" + "9" * 5000, "at most 1000 layers", 7),
+        ("(" * 10_000 + "mamba" + ")" * 10_000, "at most 100 brackets inside one another", 101),
     ],
 )
 def test_a_wrong_pattern_is_refused_at_its_character(pattern, expected, character):

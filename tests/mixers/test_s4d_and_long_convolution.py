@@ -93,7 +93,7 @@ def test_promises_with_other_settings(mixer, settings):
     [
         (lambda: S4D(4, state_size=3), "even state_size of at least 2; got 3"),
         (lambda: S4D(4, initial="legs"), '"lin", "inv" or "real"; got \'legs\''),
-        (lambda: LongConvolution(4, kernel_length=1), "kernel_length=1"),
+        (lambda: LongConvolution(4, kernel_length=1), "kernel_length of at least 2; got 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(build, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ class Dashed(MLP):
         ("mamba*3", "auto", [Mamba] * 3),
         ("mamba*3", 6, [Mamba] * 6),
         (Own, "auto", [Own, Own]),
-        (Dashed, 3, [Dashed] * 3),
+        (Own, 3, [Own] * 3),
         ("(mamba+mlp*2)*2", "auto", [Mamba, MLP, MLP] * 2),
         ("mamba+attention", 4, [Mamba, Attention] * 2),
         (["mamba", Own, "mlp*2"], "auto", [Mamba, Own, MLP, MLP]),
@@ -61,7 +63,7 @@ def test_a_stack_comes_back_from_its_name_and_depth(layers):
         ([], "auto", "empty list"),
         (["mamba", 3], "auto", "subclasses of tsssm.mixers.Mixer; got 3"),
         (3, "auto", "subclasses of tsssm.mixers.Mixer; got 3"),
-        ([Mamba, Dashed], "auto", "'my-own' cannot stand in a stack of several"),
+        (Dashed, "auto", "Dashed has the name 'my-own': patterns and settings by name need letters"),
     ],
 )
 def test_no_stacks(mixer, n_layers, message):
@@ -70,9 +72,58 @@ def test_no_stacks(mixer, n_layers, message):
 
 
 def test_two_classes_of_one_name_are_refused():
-    other = type("Other", (MLP,), {"name": "mamba"})
-    with pytest.raises(ConfigError, match="both named 'mamba'"):
-        read_stack(["mamba", other])
+    """A saved model knows a mixer by its name: it would come back as the other one."""
+    other, again = (type("Other", (MLP,), {"name": name}) for name in ("mamba", "own"))
+    for mixer in (other, ["mamba", other], [other, Mamba], [Own, again]):
+        with pytest.raises(ConfigError, match=r"both named '(mamba|own)'"):
+            read_stack(mixer)
+
+
+@pytest.mark.parametrize("name", ["mamba*2", "my-own", "Ünder", "my__own", "", "2nd"])
+def test_names_that_no_pattern_can_hold_are_refused(name):
+    mixer = type("Odd", (MLP,), {"name": name})
+    for stack in (mixer, [mixer, "mamba"]):
+        with pytest.raises(ConfigError, match=re.escape(f"Odd has the name {name!r}: patterns and settings by name")):
+            read_stack(stack)
+
+
+class TwoUnderscores(MLP):
+    def __init__(self, d_model, *, layer_index=0, n_layers=1, a__b=1):
+        super().__init__(d_model)
+
+
+def test_settings_that_cannot_be_told_from_a_mixers_name_are_refused():
+    with pytest.raises(ConfigError, match="TwoUnderscores has the settings 'a__b'"):
+        read_stack(TwoUnderscores)
+
+
+@pytest.mark.parametrize("given", [("mamba", 10**13), (["mamba*1000"] * 2, "auto"), ("mamba+mlp", 10**6)])
+def test_a_stack_of_too_many_layers_is_refused_before_it_is_made(given):
+    with pytest.raises(ConfigError, match="more than the 1000 layers"):
+        read_stack(*given)
+
+
+def test_a_count_is_not_remembered_for_a_number_of_another_type():
+    check_stack_settings((Mamba,), {"state_size": 8}, 16)
+    with pytest.raises(ConfigError, match=r"state_size=8\.0"):
+        check_stack_settings((Mamba,), {"state_size": 8.0}, 16)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "settings"),
+    [
+        ("mamba", {"state_size": 0}),
+        ("mamba", {"expand": 0}),
+        ("mamba2", {"state_size": 0}),
+        ("mamba2", {"expand": float("nan")}),
+        ("gla", {"n_heads": True}),
+        ("mamba3", {"rank": True}),
+        ("long_convolution", {"kernel_length": float("inf")}),
+    ],
+)
+def test_what_would_fail_in_a_fit_is_refused_before_it(mixer, settings):
+    with pytest.raises(ConfigError, match="needs whole numbers of at least 1; got"):
+        check_stack_settings(read_stack(mixer), settings, 16)
 
 
 def test_plain_settings_go_to_all_that_have_them_and_prefixed_ones_over_them():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from numbers import Integral
 
 __all__ = ["read_bytes"]
@@ -23,4 +24,4 @@ def read_bytes(text: int | str) -> int | None:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text) if isinstance(text, str) else None
     if found is None or found[2].lower() not in _UNITS:
         return None
-    return int(float(found[1]) * _UNITS[found[2].lower()]) or None
+    return int(Decimal(found[1]) * _UNITS[found[2].lower()]) or None

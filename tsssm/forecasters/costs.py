@@ -9,13 +9,11 @@ import pandas as pd
 import torch
 
 from tsssm.errors import ConfigError
-from tsssm.forecasters.blank import blank_model, patch_state_bytes, sizes_of
+from tsssm.forecasters.blank import blank_model, smallest_stream_bytes
 from tsssm.forecasters.forecaster import Forecaster
 from tsssm.forecasters.model import Model
 from tsssm.forecasters.parameters import count_parameters
-from tsssm.forecasters.spec import ModelSpec
-from tsssm.mixers import read_stack
-from tsssm.mixers.stack import Stack
+from tsssm.forecasters.unfitted import sizes_of
 from tsssm.network import token_width
 from tsssm.network.flops import count_flops
 
@@ -57,10 +55,10 @@ def costs(forecaster: Forecaster, like: Forecaster | None = None) -> Costs:
     Parameters
     ----------
     forecaster : Forecaster
-        Of one that is not fitted, what depends on the data is counted as on a long hourly series without calendar and
-        covariates: patches of 24, contexts of 30 patches, a ridge on 14, unless its settings say otherwise.
+        A fitted one counts as it was fitted. Of another, what its settings leave to the data is counted as on a long
+        hourly series without calendar and covariates: patches of 24, contexts of 30 patches, a ridge on 14.
     like : Forecaster, optional
-        A fitted one, whose patches, context and covariates are taken in place of these.
+        A fitted one, whose patches, context, calendar and covariates are taken in place of these.
 
     Raises
     ------
@@ -73,15 +71,15 @@ def costs(forecaster: Forecaster, like: Forecaster | None = None) -> Costs:
     >>> costs(MambaForecaster(24)).state_bytes, costs(MambaForecaster(24, d_model=32)).state_bytes
     (22688, 12832)
     """
-    spec, stack = _sizes(forecaster, like)
-    model = blank_model(spec, stack)
-    parameters = count_parameters(model)
-    network, step, head = model.network, 0, 0
+    if not isinstance(forecaster, Forecaster):
+        raise ConfigError(f"costs are counted of forecasters, fitted or not; got {forecaster!r}")
+    model = _model(forecaster, like)
+    spec, network = model.spec, model.network
+    parameters, step, head = count_parameters(model), 0, 0
     if network is not None:
-        network.to_empty(device="cpu")  # which has operators whole that are taken apart where there is no memory
-        token = torch.zeros(1, token_width(spec.patch_length, model.n_covariates))
-        state, hidden = network.initial_state(1), torch.zeros(1, spec.d_model)
-        known = torch.zeros(1, spec.horizon, model.n_covariates)
+        token = torch.zeros(1, token_width(spec.patch_length, model.n_covariates), dtype=torch.float32)
+        known = torch.zeros(1, spec.horizon, model.n_covariates, dtype=torch.float32)
+        state, hidden = network.initial_state(1), torch.zeros(1, spec.d_model, dtype=torch.float32)
         step = count_flops(lambda: network.step(token, state))
         head = count_flops(lambda: network.head(hidden, network.head.respond(known)))
     return Costs(
@@ -91,7 +89,7 @@ def costs(forecaster: Forecaster, like: Forecaster | None = None) -> Costs:
         base=parameters.base,
         step_flops=step,
         forecast_flops=spec.n_tokens * step + head + 2 * parameters.base,
-        state_bytes=patch_state_bytes(model),
+        state_bytes=smallest_stream_bytes(model)[0],
         network_state_bytes=0 if network is None else network.state_bytes(),
     )
 
@@ -113,17 +111,17 @@ def cost_table(forecasters: Mapping[str, Forecaster]) -> pd.DataFrame:
     >>> table["backbone"].to_dict()
     {'mamba': 65472, 'twin': 65466}
     """
-    fitted = next((one for one in forecasters.values() if hasattr(one, "model_")), None)
-    return pd.DataFrame({name: asdict(costs(one, fitted)) for name, one in forecasters.items()}).T
+    if not isinstance(forecasters, Mapping):
+        raise ConfigError(f"cost_table takes a dict of forecasters by name; got {forecasters!r}")
+    fitted = [one for one in forecasters.values() if hasattr(one, "model_")]
+    fitted.sort(key=lambda one: one.model_.network is None)  # one with a network knows of calendar and covariates too
+    like = fitted[0] if fitted else None
+    return pd.DataFrame({name: asdict(costs(one, like)) for name, one in forecasters.items()}).T
 
 
-def _sizes(forecaster: Forecaster, like: Forecaster | None) -> tuple[ModelSpec, Stack | None]:
-    if not isinstance(forecaster, Forecaster):
-        raise ConfigError(f"costs are counted of forecasters, fitted or not; got {forecaster!r}")
-    if not hasattr(forecaster, "model_"):
-        return sizes_of(forecaster, None if like is None else like.model_.spec)
-    model: Model = forecaster.model_
-    if model.network is None:
-        return model.spec, None
-    own = {type(block.mixer) for block in model.network.blocks}
-    return model.spec, read_stack(model.spec.mixer, model.spec.n_layers, own)
+def _model(forecaster: Forecaster, like: Forecaster | None) -> Model:
+    """As it was fitted, else of the sizes that its settings say."""
+    if hasattr(forecaster, "model_"):
+        return forecaster.model_
+    spec, stack = sizes_of(forecaster, None if like is None else like._fitted().spec)
+    return blank_model(spec, stack, device="cpu")

@@ -123,6 +123,8 @@ def load(path: str | PathLike, *, mixers: Iterable[type[Mixer]] = ()) -> Any:
     >>> bool((again.predict() == model.predict()).all())
     True
     """
+    if isinstance(mixers, type):
+        raise ConfigError(f"mixers takes a list of classes; got {mixers!r}. Write mixers=[{mixers.__name__}].")
     own = tuple(mixers)
     return read_saved(path, lambda folder: _load(folder, own))
 

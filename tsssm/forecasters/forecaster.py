@@ -292,7 +292,7 @@ class Forecaster(BaseEstimator):
         """Settings by name; with `deep` also those in `mixer_settings`, as ``mixer__state_size``."""
         params = super().get_params(deep=deep)
         if deep and isinstance(self.mixer_settings, Mapping):
-            params |= {OF_MIXER + name: value for name, value in self.mixer_settings.items()}
+            params |= {f"{OF_MIXER}{name}": value for name, value in self.mixer_settings.items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
@@ -306,6 +306,8 @@ class Forecaster(BaseEstimator):
         """
         super().set_params(**{name: value for name, value in params.items() if not name.startswith(OF_MIXER)})
         nested = {n.removeprefix(OF_MIXER): value for n, value in params.items() if n.startswith(OF_MIXER)}
+        if nested and not isinstance(self.mixer_settings, Mapping | None):
+            raise ConfigError(f"mixer_settings must be a dict before one of it is set; it is {self.mixer_settings!r}")
         if nested:
             self.mixer_settings = {**(self.mixer_settings or {}), **nested}
         return self

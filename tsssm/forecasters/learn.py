@@ -71,7 +71,7 @@ def learn(model: Model, stack: Stack, data: FitData, settings: dict[str, Any]) -
     with _turn, torch.inference_mode(False), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         torch.manual_seed(settings["random_state"])
         network = model.spec.build_network(stack, data.panel.n_covariates)
-        learned = _train(_task(model, network, data, settings), settings, has_validation(data))
+        learned = _train(_task(model, stack, network, data, settings), settings, has_validation(data))
     network.requires_grad_(False)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
         rate = learned.curve["learning_rate"].max()
@@ -82,7 +82,9 @@ def learn(model: Model, stack: Stack, data: FitData, settings: dict[str, Any]) -
     return learned
 
 
-def _task(model: Model, network: ForecastNetwork, data: FitData, settings: dict[str, Any]) -> TrainingTask:
+def _task(
+    model: Model, stack: Stack, network: ForecastNetwork, data: FitData, settings: dict[str, Any]
+) -> TrainingTask:
     from tsssm.training.fit import TrainingTask
 
     spec, training = model.spec, settings["training"]
@@ -100,7 +102,9 @@ def _task(model: Model, network: ForecastNetwork, data: FitData, settings: dict[
     if training.checkpoint_dir is not None:
         from tsssm.training.checkpoints import Checkpoints
 
-        checkpoints = Checkpoints(training.checkpoint_dir, _digest(model, data, settings), training.resume == "auto")
+        checkpoints = Checkpoints(
+            training.checkpoint_dir, _digest(model, stack, data, settings), training.resume == "auto"
+        )
     return TrainingTask(
         network,
         spec.levels,
@@ -140,14 +144,15 @@ def _train(task: TrainingTask, settings: dict[str, Any], validated: bool) -> Lea
     return Learned(task.network, state.curve, tried, received, resumed)
 
 
-def _digest(model: Model, data: FitData, settings: dict[str, Any]) -> str:
+def _digest(model: Model, stack: Stack, data: FitData, settings: dict[str, Any]) -> str:
     """What makes a training this one: data, sizes, seed and what else decides the weights."""
     from tsssm import __version__
 
     training = settings["training"]
     decisive = {name: settings[name] for name in ("batch_size", "max_steps", "learning_rate", "random_state")}
     decisive |= {name: getattr(training, name) for name in ("weight_decay", "warmup", "gradient_clip", "precision")}
-    text = json.dumps([model.spec.to_json(), decisive, __version__], sort_keys=True, default=_plain)
+    classes = [f"{mixer.__module__}.{mixer.__qualname__}" for mixer in stack]
+    text = json.dumps([model.spec.to_json(), classes, decisive, __version__], sort_keys=True, default=_plain)
     digest = hashlib.sha256(text.encode())
     for values in (data.panel.values, data.panel.covariates, data.panel.offsets, data.train_lengths):
         digest.update(np.ascontiguousarray(values).tobytes())

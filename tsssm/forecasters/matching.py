@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 
 from tsssm.errors import ConfigError
-from tsssm.forecasters.parameters import backbone_parameters
+from tsssm.forecasters.parameters import backbone_parameters, refuse_budget
 from tsssm.mixers import Mixer
 from tsssm.mixers.layer_parameters import stack_parameters
 from tsssm.mixers.stack import Stack
@@ -37,7 +37,7 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     Parameters
     ----------
     target : Forecaster or int
-        Fitted or not, with a network; or the number of parameters.
+        One with a network, which counts as it was fitted, or if it was not, as it is set; or the number of parameters.
     model : Forecaster
         One with a network, of any mixer or pattern; it stays as it is.
     tolerance : float, default 0.01
@@ -51,7 +51,7 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     Raises
     ------
     ConfigError
-        One of the two has no network, or there are no such sizes.
+        One of the two has no network, or a `state_budget`, which chooses sizes in fit; or there are no such sizes.
 
     Examples
     --------
@@ -73,6 +73,7 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     wanted, stack, given = _wanted(target), model._stack_of_any_width(), model.mixer_settings or {}
     if stack is None:
         raise ConfigError(f"{type(model).__name__} has no network, and so no parameters to match.")
+    refuse_budget(model)
     found = _find_sizes(stack, given, wanted, int(model.d_model), tolerance)
     if found is None:
         raise ConfigError(

@@ -15,7 +15,7 @@ from tsssm.mixers.layer_parameters import stack_parameters
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
 
-__all__ = ["ParameterCounts", "backbone_parameters", "count_parameters", "parameter_counts"]
+__all__ = ["ParameterCounts", "backbone_parameters", "count_parameters", "parameter_counts", "refuse_budget"]
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,34 @@ def count_parameters(model: Model) -> ParameterCounts:
 
 
 def backbone_parameters(forecaster: Forecaster) -> int:
-    """Parameters of the blocks and norms, fitted or not.
+    """Parameters of the blocks and norms; of a fitted forecaster as it was fitted.
 
     Raises
     ------
     ConfigError
-        Invalid settings, or there is no network.
+        Invalid settings, there is no network, or a fit would choose sizes for a `state_budget`.
     """
+    if hasattr(forecaster, "model_") and forecaster.model_.network is not None:
+        return count_parameters(forecaster.model_).backbone
     stack = forecaster._checked_stack()
     if stack is None:
         raise ConfigError(f"{type(forecaster).__name__} has no network, and so no backbone to count.")
+    refuse_budget(forecaster)
     return stack_parameters(stack, int(forecaster.d_model), forecaster.mixer_settings)
+
+
+def refuse_budget(forecaster: Forecaster) -> None:
+    """Of a forecaster that is not fitted: the sizes of its network are not settled.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if forecaster.state_budget is not None:
+        raise ConfigError(
+            f"state_budget={forecaster.state_budget!r} chooses sizes in fit, so the parameters are not known before. "
+            "Leave it out, and give the sizes that a fit's notes_ name as mixer_settings."
+        )
 
 
 def _count(module: torch.nn.Module) -> int:

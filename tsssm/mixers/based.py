@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from tsssm.errors import ConfigError
-
+from .counts import check_counts
 from .head_mixer import HeadInputs, HeadMixer
 from .linear_attention import LinearAttentionState
 from .residual_projection import residual_projection
@@ -72,8 +71,7 @@ class Based(HeadMixer):
         feature_size: int = 8,
         mlp_width: int | None = None,
     ):
-        if feature_size < 1:
-            raise ConfigError(f"based needs a feature_size of at least 1; got {feature_size}")
+        check_counts(self.name, feature_size=feature_size)
         widths = (n_heads * feature_size, n_heads * feature_size, d_model)
         super().__init__(d_model, layer_index, n_layers, n_heads, mlp_width, widths=widths)
         self.feature_size = feature_size

@@ -31,7 +31,8 @@ def check_mixer(mixer_class: type[Mixer], d_model: int = 16, **settings: Any) ->
     equal separate sequences; that gradients reach every parameter and the input; that series of a batch do not touch;
     that the future does not reach the past; that states are NamedTuples, batch first, of constant size and left
     unchanged; that copies, state dicts and pickles give equal outputs; that settings which follow from the context are
-    the constructor's and change no shape of a parameter; that a channel mixer is a mixer apart.
+    the constructor's and change no shape of a parameter; that a channel mixer is a mixer apart; that parameters have
+    the same shapes in all layers but the first, and can be counted on the device "meta".
 
     Parameters
     ----------
@@ -272,6 +273,19 @@ def _channel_mixer_stands_apart(case: _Case) -> None:
     case.promise(apart, "a channel mixer shares no parameter with the mixer")
 
 
+def _built_without_memory_and_alike(case: _Case) -> None:
+    shapes = set()
+    try:
+        with torch.device("meta"):
+            for index, depth in ((1, 2), (1, 4), (3, 4)):
+                mixer = case.mixer_class(case.d_model, layer_index=index, n_layers=depth, **case.settings)
+                shapes.add(str([(name, tuple(parameter.shape)) for name, parameter in mixer.named_parameters()]))
+    except (RuntimeError, NotImplementedError) as error:
+        promise = f'the constructor reads no numbers out of tensors, for it runs on the device "meta" too ({error})'
+        raise AssertionError(f"{case.mixer_class.__qualname__} breaks a promise of mixers: {promise}") from error
+    case.promise(len(shapes) == 1, "parameters have the same shapes in all layers but the first")
+
+
 def _importable(cls: type) -> bool:
     """Whether pickle can find the class; one defined inside a function it cannot."""
     try:
@@ -294,4 +308,5 @@ CHECKS: tuple[Callable[[_Case], None], ...] = (
     _copies_are_equal,
     _settings_follow_from_the_context,
     _channel_mixer_stands_apart,
+    _built_without_memory_and_alike,
 )

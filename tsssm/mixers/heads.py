@@ -7,6 +7,8 @@ from torch.nn.functional import rms_norm
 
 from tsssm.errors import ConfigError
 
+from .counts import check_counts
+
 __all__ = ["check_heads", "norm_heads", "split_heads"]
 
 
@@ -18,11 +20,12 @@ def check_heads(mixer: str, width: int, n_heads: int, what: str = "d_model", mul
     ConfigError
         `n_heads` is below 1, or does not cut `width` into heads of a multiple of `multiple` channels.
     """
-    if n_heads < 1 or width % (n_heads * multiple):
+    check_counts(mixer, n_heads=n_heads)
+    if width % (n_heads * multiple):
         kind = "whole channels" if multiple == 1 else "an even size" if multiple == 2 else f"a multiple of {multiple}"
         raise ConfigError(
             f"{mixer} needs heads of {kind}: {what}={width} over n_heads={n_heads} is not. Choose {what} as a multiple "
-            f"of {multiple * max(n_heads, 1)}, or another n_heads."
+            f"of {multiple * n_heads}, or another n_heads."
         )
 
 

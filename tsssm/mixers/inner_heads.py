@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tsssm.errors import ConfigError
 
+from .counts import check_counts
+
 __all__ = ["count_inner_heads"]
 
 
@@ -20,9 +22,7 @@ def count_inner_heads(mixer: str, d_model: int, expand: int, head_size: int, n_g
     >>> [count_inner_heads("mamba2", d_model, expand=2, head_size=16, n_groups=1) for d_model in (2, 16, 20, 27)]
     [1, 2, 3, 3]
     """
-    for name, value in (("expand", expand), ("head_size", head_size), ("n_groups", n_groups)):
-        if value < 1:
-            raise ConfigError(f"{mixer} needs at least 1 for {name}; got {name}={value}")
+    check_counts(mixer, expand=expand, head_size=head_size, n_groups=n_groups)
     heads = max(1, (2 * expand * d_model + head_size) // (2 * head_size))
     if heads % n_groups:
         raise ConfigError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tsssm.errors import ConfigError
 from tsssm_kernels import long_convolution, long_convolution_step
 
+from .counts import check_counts
 from .residual_projection import residual_projection
 from .swiglu_behind import SwiGLUBehind
 from .weight_decay import without_weight_decay
@@ -84,11 +85,9 @@ class LongConvolution(SwiGLUBehind):
         mlp_width: int | None = None,
     ):
         super().__init__(d_model, layer_index, n_layers, mlp_width)
-        if kernel_length < 2 or filter_width < 1:
-            raise ConfigError(
-                "the long convolution needs a kernel_length of at least 2 and a filter_width of at least 1; got "
-                f"kernel_length={kernel_length}, filter_width={filter_width}"
-            )
+        check_counts(self.name, kernel_length=kernel_length, filter_width=filter_width)
+        if kernel_length < 2:
+            raise ConfigError(f"long_convolution needs a kernel_length of at least 2; got {kernel_length}")
         self.kernel_length = kernel_length
         self.in_projection = nn.Linear(d_model, 3 * d_model, bias=False)
         self.filter_in = nn.Linear(1 + 2 * BANDS, filter_width)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tsssm_kernels import mamba_inner, mamba_inner_step
 
+from .counts import check_counts
 from .mixer import Mixer
 from .residual_projection import residual_projection
 from .short_convolution import ShortConvolution
@@ -96,6 +97,7 @@ class Mamba(Mixer):
         conv_width: int = 4,
     ):
         super().__init__()
+        check_counts(self.name, state_size=state_size, expand=expand)
         inner, rank = expand * d_model, math.ceil(d_model / 16)
         self.in_projection = nn.Linear(d_model, 2 * inner, bias=False)
         self.convolution = ShortConvolution(inner, conv_width)

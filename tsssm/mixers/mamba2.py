@@ -11,6 +11,7 @@ from torch.nn.functional import rms_norm, silu, softplus
 
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
+from .counts import check_counts
 from .inner_heads import count_inner_heads
 from .mixer import Mixer
 from .residual_projection import residual_projection
@@ -110,6 +111,7 @@ class Mamba2(Mixer):
         conv_width: int = 4,
     ):
         super().__init__()
+        check_counts(self.name, state_size=state_size)
         heads = count_inner_heads(self.name, d_model, expand, head_size, n_groups)
         inner = heads * head_size
         self.n_groups, self.state_size = n_groups, state_size

@@ -12,6 +12,7 @@ from torch.nn.functional import relu, rms_norm, silu, softplus
 from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, linear_recurrence
 
+from .counts import check_counts
 from .inner_heads import count_inner_heads
 from .residual_projection import residual_projection
 from .step_sizes import step_size_bias
@@ -145,8 +146,9 @@ class Mamba3(SwiGLUBehind):
         mlp_width: int | None = None,
     ):
         super().__init__(d_model, layer_index, n_layers, mlp_width)
+        check_counts(self.name, state_size=state_size, rank=rank)
         n_angles = state_size // 4 if n_angles is None else n_angles
-        _check(state_size, rank, n_angles)
+        _check(state_size, n_angles)
         heads = count_inner_heads(self.name, d_model, expand, head_size, n_groups)
         inner, keys = heads * head_size, rank * n_groups * state_size
         self.n_groups, self.rank, self.n_angles = n_groups, rank, n_angles
@@ -302,9 +304,7 @@ def _sum_of_products(keys: Tensor, values: Tensor) -> Tensor:
     return (keys.unsqueeze(-1) * values.unsqueeze(-2)).sum(-3)
 
 
-def _check(state_size: int, rank: int, n_angles: int) -> None:
-    if rank < 1:
-        raise ConfigError(f"Mamba-3 writes at least one key a step; got rank={rank}")
+def _check(state_size: int, n_angles: int) -> None:
     if not 1 <= n_angles <= state_size // 2:
         raise ConfigError(
             f"Mamba-3 turns at least one pair of keys, and no more than there are: n_angles={n_angles} with "

@@ -19,8 +19,10 @@ class Mixer(nn.Module, ABC):
 
     A subclass is constructed as ``cls(d_model, *, layer_index=0, n_layers=1, <own settings with defaults>)`` and
     defines `forward`, `step` and `initial_state`. Its state is a NamedTuple of tensors whose first axis is the
-    batch, so that states of single series can be stacked, cut and stored. Dropout, norms and residuals belong to the
-    block around it. `check_mixer` tests all of these promises.
+    batch, so that states of single series can be stacked, cut and stored. Shapes of parameters depend on its place in
+    no more than whether it is the first layer, and the constructor reads no numbers out of tensors: sizes are counted
+    on the device "meta". Dropout, norms and residuals belong to the block around it. `check_mixer` tests all of these
+    promises.
 
     Attributes
     ----------

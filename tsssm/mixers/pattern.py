@@ -8,11 +8,14 @@ from itertools import groupby
 
 from tsssm.errors import ConfigError
 
-__all__ = ["MOST_LAYERS", "read_pattern", "write_pattern"]
+__all__ = ["MOST_LAYERS", "NAME", "read_pattern", "write_pattern"]
 
 MOST_LAYERS = 1000  # of a stack: a larger number is a slip of the finger, and would fill the memory
 
-_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[()*+]))\s*")
+NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+_MOST_BRACKETS = 100  # inside one another
+_TOKEN = re.compile(rf"\s*(?:(?P<name>{NAME.pattern})|(?P<number>\d+)|(?P<sign>[()*+]))\s*", re.ASCII)
 
 
 def read_pattern(pattern: str, known: Collection[str] | None = None) -> tuple[str, ...]:
@@ -67,7 +70,7 @@ class _Reader:
     """Reads a pattern token by token."""
 
     def __init__(self, pattern: str, known: Collection[str] | None):
-        self.pattern, self.known, self.next = pattern, known, 0
+        self.pattern, self.known, self.next, self.depth = pattern, known, 0, 0
         self.advance()
 
     def advance(self) -> None:
@@ -95,8 +98,12 @@ class _Reader:
             layers: tuple[str, ...] = (self.text,)
             self.advance()
         elif self.text == "(":
+            self.depth += 1
+            if self.depth > _MOST_BRACKETS:
+                self.refuse(f"at most {_MOST_BRACKETS} brackets inside one another")
             self.advance()
             layers = self.stack()
+            self.depth -= 1
             if self.text != ")":
                 self.refuse('")"')
             self.advance()
@@ -104,9 +111,9 @@ class _Reader:
             self.refuse("the name of a mixer")
         if self.text == "*":
             self.advance()
-            if self.kind != "number" or int(self.text) == 0:
+            if self.kind != "number" or not self.text.strip("0"):
                 self.refuse("a number of at least 1")
-            count = int(self.text)
+            count = int(self.text.lstrip("0")[:9])  # more digits are too many layers anyway
             self.check_length(layers * min(count, MOST_LAYERS + 1))
             layers *= count
             self.advance()

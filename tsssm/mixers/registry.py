@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from tsssm.errors import ConfigError
 
 from .mixer import Mixer
+from .pattern import NAME
+from .settings import SEPARATOR, setting_names
 
 __all__ = ["find_mixer", "known_mixers"]
 
@@ -82,9 +84,16 @@ def _is_mixer(value: object) -> bool:
 
 
 def _checked(mixer: object, argument: str) -> type[Mixer]:
-    if _is_mixer(mixer):
-        return mixer  # type: ignore[return-value]
-    raise ConfigError(
-        f"{argument} takes subclasses of tsssm.mixers.Mixer; got {mixer!r}. "
-        f"Pass the class itself, not an instance, or a short name among {sorted(known_mixers())}."
-    )
+    if not (isinstance(mixer, type) and issubclass(mixer, Mixer) and mixer is not Mixer):
+        raise ConfigError(
+            f"{argument} takes subclasses of tsssm.mixers.Mixer; got {mixer!r}. "
+            f"Pass the class itself, not an instance, or a short name among {sorted(known_mixers())}."
+        )
+    for what, names in (("name", (mixer.name,)), ("settings", setting_names(mixer))):
+        for name in names:
+            if SEPARATOR in name or not NAME.fullmatch(name):
+                raise ConfigError(
+                    f"the mixer {mixer.__qualname__} has the {what} {name!r}: patterns and settings by name need "
+                    f"letters from a to z, digits and single underscores. Rename it."
+                )
+    return mixer

@@ -13,6 +13,7 @@ from torch.nn.functional import gelu, glu
 from tsssm.errors import ConfigError
 from tsssm_kernels import diagonal_scan, diagonal_scan_step
 
+from .counts import check_counts
 from .mixer import Mixer
 from .residual_projection import residual_projection
 from .weight_decay import without_weight_decay
@@ -90,7 +91,8 @@ class S4D(Mixer):
         initial: str = "lin",
     ):
         super().__init__()
-        if state_size < 2 or state_size % 2:
+        check_counts(self.name, state_size=state_size)
+        if state_size % 2:
             raise ConfigError(f"s4d needs an even state_size of at least 2; got {state_size}")
         decays, frequencies = _rates(state_size, initial)
         low, high = (math.log(bound) for bound in STEP_RANGE)

@@ -6,7 +6,9 @@ import inspect
 
 from .mixer import Mixer
 
-__all__ = ["setting_names"]
+__all__ = ["SEPARATOR", "setting_names"]
+
+SEPARATOR = "__"  # between a mixer's name and that of a setting
 
 _OF_EVERY_MIXER = ("self", "d_model", "layer_index", "n_layers")
 

@@ -13,6 +13,7 @@ from tsssm.errors import ConfigError
 from tsssm_kernels import SLSTMState as CellState
 from tsssm_kernels import slstm, slstm_step
 
+from .counts import check_counts
 from .short_convolution import ShortConvolution
 from .swiglu_behind import SwiGLUBehind
 from .weight_decay import without_weight_decay
@@ -102,7 +103,8 @@ class SLSTM(SwiGLUBehind):
         mlp_width: int | None = None,
     ):
         super().__init__(d_model, layer_index, n_layers, mlp_width)
-        if n_heads < 1 or d_model % n_heads or d_model // n_heads < 2:
+        check_counts(self.name, n_heads=n_heads)
+        if d_model % n_heads or d_model // n_heads < 2:
             raise ConfigError(
                 f"sLSTM needs heads of whole channels, two at least, which it norms: d_model={d_model} over "
                 f"n_heads={n_heads}. Choose d_model as a multiple of n_heads, twice it at least."

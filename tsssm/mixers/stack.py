@@ -8,7 +8,7 @@ from typing import TypeAlias
 from tsssm.errors import ConfigError
 
 from .mixer import Mixer
-from .pattern import read_pattern, write_pattern
+from .pattern import MOST_LAYERS, NAME, read_pattern, write_pattern
 from .registry import find_mixer, known_mixers
 
 __all__ = ["Stack", "pattern_layers", "read_stack", "stack_name"]
@@ -45,8 +45,10 @@ def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[typ
     """
     layers = pattern_layers(mixer, mixers)
     if n_layers == "auto":
-        return layers * ALONE if len(layers) == 1 else layers
+        n_layers = ALONE if len(layers) == 1 else len(layers)
     repeats, rest = divmod(int(n_layers), len(layers))
+    if len(layers) * repeats > MOST_LAYERS:
+        raise ConfigError(f"n_layers={n_layers} is more than the {MOST_LAYERS} layers that a stack may have")
     if rest or not repeats:
         raise ConfigError(
             f"n_layers={n_layers} does not fit mixer={mixer!r}, which has {len(layers)} layers and is repeated as a "
@@ -59,20 +61,17 @@ def pattern_layers(mixer: object, mixers: Iterable[type[Mixer]] = ()) -> Stack:
     """The layers that a pattern, a list or a single mixer names, before they are repeated; see `read_stack`."""
     if isinstance(mixer, str):
         known = known_mixers(mixers)
-        is_name = mixer in known or mixer.isidentifier()
+        is_name = NAME.fullmatch(mixer)
         return (find_mixer(mixer, mixers),) if is_name else tuple(known[name] for name in read_pattern(mixer, known))
-    if not isinstance(mixer, Sequence):
-        return (find_mixer(mixer, mixers),)  # type: ignore[arg-type]
-    if not mixer:
+    parts = mixer if isinstance(mixer, Sequence) else [mixer]
+    if not parts:
         raise ConfigError("mixer is an empty list: name one mixer or more")
-    own = {*mixers, *(find_mixer(part) for part in mixer if not isinstance(part, str))}
-    stack = tuple(layer for part in mixer for layer in pattern_layers(part, own))
-    unwritable = [layer.name for layer in stack if not layer.name.isidentifier()]
-    if len(set(stack)) > 1 and unwritable:
-        raise ConfigError(
-            f"the mixer {unwritable[0]!r} cannot stand in a stack of several: give it a `name` of letters, digits and _"
-        )
-    return stack
+    own = {*mixers, *(find_mixer(part) for part in parts if not isinstance(part, str))}  # type: ignore[arg-type]
+    known_mixers(own)  # two of one name could not be told apart when the model is loaded
+    layers: list[type[Mixer]] = []
+    for part in parts:
+        layers += pattern_layers(part, own) if isinstance(part, str) else [find_mixer(part)]  # type: ignore[arg-type]
+    return tuple(layers)
 
 
 def stack_name(stack: Stack) -> str:

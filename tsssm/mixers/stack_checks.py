@@ -27,15 +27,7 @@ def check_stack_settings(stack: Stack, given: Mapping[str, Any] | None, d_model:
     check_setting_names(stack, given)
     for mixer in kinds(stack):
         settings = mixer.settings_for(_ANY_CONTEXT) | settings_of(mixer, given)
-        try:
-            stack_parameters((mixer,), d_model, settings)
-        except ConfigError:
-            raise
-        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-            raise ConfigError(
-                f"the mixer {mixer.name!r} cannot be built with d_model={d_model} and mixer_settings={settings!r}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        stack_parameters((mixer,), d_model, settings)
 
 
 def check_setting_names(stack: Stack, given: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .mixer import Mixer
-from .settings import setting_names
+from .settings import SEPARATOR, setting_names
 from .stack import Stack
 
 __all__ = [
@@ -19,8 +19,6 @@ __all__ = [
     "settings_of",
     "stack_setting_names",
 ]
-
-SEPARATOR = "__"
 
 
 def kinds(stack: Stack) -> Stack:

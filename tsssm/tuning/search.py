@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone
 
 from tsssm.errors import DataError
 from tsssm.forecasters import Forecaster
 from tsssm.training import Training
 from tsssm.tuning.metric import NAMED, Metric
 from tsssm.tuning.pruning import Report
-from tsssm.tuning.space import Space, fitting_settings
+from tsssm.tuning.space import Space, candidate_of, fitting_settings
 from tsssm.tuning.trials import CUT_OFF, FAILURE, GIVEN, STEPS, best_trial, ended
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Search:
         if self.model.verbose:
             print(f"tune: trial {best.number}, the best, was run earlier or elsewhere and is fitted again")
         y, X, freq = self.data
-        return clone(self.model).set_params(**self.settings(best)).fit(y, X, freq=freq)
+        return candidate_of(self.model, self.settings(best)).fit(y, X, freq=freq)
 
     def _run_trial(self, n_trials: int) -> None:
         """Run one trial; what goes wrong in its fit is recorded with it.
@@ -93,7 +92,7 @@ class Search:
 
         trial = self._ask()
         try:
-            candidate = clone(self.model).set_params(**self.settings(trial))
+            candidate = candidate_of(self.model, self.settings(trial))
             score = self._fit(trial, candidate)
         except Exception as error:
             if isinstance(error, DataError) and GIVEN in trial.user_attrs:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from sklearn.base import clone
+
 from tsssm.errors import ConfigError
 from tsssm.forecasters import Forecaster
 from tsssm.forecasters.forecaster import OF_MIXER
@@ -17,7 +19,7 @@ from tsssm.mixers.stack_settings import stack_setting_names
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["Space", "fitting_settings", "read_space", "space_faults"]
+__all__ = ["Space", "candidate_of", "fitting_settings", "read_space", "space_faults"]
 
 FIXED = ("horizon", "validation_size", "season_length")  # what the error measures
 _FORMS = '(low, high), (low, high, "log") or a list of choices'
@@ -65,7 +67,7 @@ def space_faults(space: Any, model: Forecaster) -> Iterator[str]:
     for name, values in space.items():
         if name in FIXED:
             yield f"space names {name!r}, which changes what the error measures. Set it on the model"
-        elif name.startswith(OF_MIXER) and name not in of_mixers:
+        elif isinstance(name, str) and name.startswith(OF_MIXER) and name not in of_mixers:
             known = ", ".join(of_mixers) or "none"
             yield f"space names {name!r}, which is no setting of the mixers; there are {known}"
         elif name not in valid and name not in of_mixers:
@@ -78,6 +80,16 @@ def fitting_settings(model: Forecaster, settings: Mapping[str, Any]) -> dict[str
     """A trial's settings without those of mixers that the trial does not have."""
     known = _stack_settings(settings.get("mixer", model.mixer) or model._own_mixer)
     return {name: value for name, value in settings.items() if not name.startswith(OF_MIXER) or name in known}
+
+
+def candidate_of(model: Forecaster, settings: Mapping[str, Any]) -> Forecaster:
+    """A copy with these settings; where they change the mixer, the model's own of mixers that are gone are left out."""
+    candidate = clone(model)
+    if "mixer" in settings and isinstance(model.mixer_settings, Mapping):
+        known = _stack_settings(settings["mixer"] or model._own_mixer)
+        kept = {name: value for name, value in model.mixer_settings.items() if OF_MIXER + name in known}
+        candidate.set_params(mixer_settings=kept or None)
+    return candidate.set_params(**settings)
 
 
 def _mixer_settings(space: Mapping[str, Any], model: Forecaster) -> list[str]:
@@ -118,6 +130,9 @@ def _range_faults(name: str, values: Any) -> Iterator[str]:
             return
     else:
         yield f"space[{name!r}] must be {_FORMS}; got {values!r}"
+        return
+    if isinstance(values, list) and len({repr(_stored(value)) for value in values}) < len(values):
+        yield f"space[{name!r}] has two choices that read the same, {values!r}: a search cannot tell them apart"
         return
     for value in tried:
         try:
