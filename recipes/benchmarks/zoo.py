@@ -245,7 +245,7 @@ def report(work: Path) -> None:
     mixers = [mixer for mixer in (*MIXERS, *HYBRIDS) if all(complete(mixer, work / name) for name in first)]
     datasets = [name for name in SETS if all(complete(mixer, work / name) for mixer in mixers)]
     models = {mixer: forecaster(mixer, 48) for mixer in mixers}
-    takes = cost_table(models)
+    takes, results = cost_table(models), {dataset: report_set(dataset, mixers, work / dataset) for dataset in datasets}
     write_report(
         "zoo",
         {
@@ -260,9 +260,21 @@ def report(work: Path) -> None:
                 for mixer, model in models.items()
             },
             "update_us": update_times(mixers, work),
-            "results": {dataset: report_set(dataset, mixers, work / dataset) for dataset in datasets},
+            "relative_to_attention": {mixer: relative(mixer, results) for mixer in mixers},
+            "results": results,
         },
     )
+
+
+def relative(mixer: str, results: dict[str, Any]) -> dict[str, float]:
+    """Errors in units of attention's, geometric mean over the sets."""
+    ratios: dict[str, list[float]] = {"validation": [], "network": [], "both": []}
+    for result in results.values():
+        own, reference = result[mixer], result[REFERENCE]
+        ratios["validation"].append(own["validation_mae"] / reference["validation_mae"])
+        for part in ("network", "both"):
+            ratios[part].append(own["mse_mae"][part][0] / reference["mse_mae"][part][0])
+    return {name: round(float(np.exp(np.mean(np.log(values)))), 4) for name, values in ratios.items()}
 
 
 def complete(mixer: str, folder: Path) -> bool:

@@ -18,6 +18,17 @@ SETS = {
     "demo": "electricity",
     "retail": "aus_retail",
 }
+PARTS = {"network": "network", "with the ridge": "both"}
+COSTS = [
+    "width",
+    "parameters of blocks",
+    "state, bytes",
+    "operations of a step",
+    "update, µs",
+    "fit, CPU s",
+    "learning rates, 1e-3",
+    "validation error, attention = 1",
+]
 PAGE = RESULTS.parent / "zoo.md"
 
 
@@ -29,68 +40,65 @@ def main() -> None:
 
 def fill(page: str, report: dict[str, Any]) -> str:
     """The page with every row, and the whole table, as the report has them."""
-    page = _between(page, "zoo-table", f"{error_table(report)}\n\n{cost_table(report)}")
-    for mixer in report["sizes"]:
+    mixers = list(report["sizes"])
+    ridge = [_number(results["attention"]["mse_mae"]["base"][0]) for results in report["results"].values()]
+    network = [[f"`{mixer}`", *error_cells(report, mixer, "network")] for mixer in mixers]
+    both = [[f"`{mixer}`", *error_cells(report, mixer, "both")] for mixer in mixers]
+    tables = [
+        "The network alone:",
+        table(["", *_columns(report)], network),
+        "The mean of network and ridge, which is what is forecast unless validation prefers one of them:",
+        table(["", *_columns(report)], [*both, ["the ridge alone", *ridge, ""]]),
+        "What they take:",
+        table(["", *COSTS], [[f"`{mixer}`", *cost_cells(report, mixer)] for mixer in mixers]),
+    ]
+    page = _between(page, "zoo-table", "\n\n".join(tables))
+    for mixer in mixers:
         if f"<!-- zoo-row: {mixer} -->" in page:
-            page = _between(page, f"zoo-row: {mixer}", f"{error_table(report, mixer)}\n\n{cost_table(report, mixer)}")
+            rows = [[name, *error_cells(report, mixer, part)] for name, part in PARTS.items()]
+            tables = [table(["", *_columns(report)], rows), table(COSTS, [cost_cells(report, mixer)])]
+            page = _between(page, f"zoo-row: {mixer}", "\n\n".join(tables))
     return page
 
 
-def error_table(report: dict[str, Any], only: str | None = None) -> str:
-    """Mean squared errors of the network, with their deviation over seeds, and of its mean with the ridge."""
-    lines = [
-        "| | " + " | ".join(f"{SETS[name]}: network | with the ridge" for name in report["results"]) + " |",
-        "|---" * (1 + 2 * len(report["results"])) + "|",
-    ]
-    for mixer in _chosen(report, only):
-        cells = []
-        for dataset in report["results"]:
-            result = report["results"][dataset][mixer]
-            p_values = result["p_value_against_attention"]
-            network, both = (_number(result["mse_mae"][part][0]) for part in ("network", "both"))
-            deviation = _number(result["sd"]["network"][0])
-            cells += [f"{network} ± {deviation}{_p(p_values, 'network')}", f"{both}{_p(p_values, 'both')}"]
-        lines.append(f"| `{mixer}` | " + " | ".join(cells) + " |")
-    if only is None:
-        base = [
-            _number(next(iter(report["results"][dataset].values()))["mse_mae"]["base"][0])
-            for dataset in report["results"]
-        ]
-        lines.append("| the ridge alone | " + " | ".join(f"{error} | {error}" for error in base) + " |")
-    return "\n".join(lines)
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """In Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
 
 
-def cost_table(report: dict[str, Any], only: str | None = None) -> str:
+def error_cells(report: dict[str, Any], mixer: str, part: str) -> list[str]:
+    """Mean squared error and its deviation over the seeds by set, and the mean over sets in units of attention's."""
+    cells = []
+    for results in report["results"].values():
+        result = results[mixer]
+        p_values = result["p_value_against_attention"]
+        star = "\\*" if p_values is not None and p_values[part] < 0.05 else ""
+        cells.append(f"{_number(result['mse_mae'][part][0])} ± {_number(result['sd'][part][0])}{star}")
+    return [*cells, f"{report['relative_to_attention'][mixer][part]:.3f}"]
+
+
+def cost_cells(report: dict[str, Any], mixer: str) -> list[str]:
     """Sizes, and what a stream and a fit take."""
-    lines = [
-        "| | width | parameters of blocks | state, bytes | operations of a step | update, µs | fit, CPU s "
-        "| learning rates |",
-        "|---" * 8 + "|",
+    size, results = report["sizes"][mixer], [results[mixer] for results in report["results"].values()]
+    return [
+        str(size["d_model"]),
+        f"{size['backbone']:,}",
+        f"{size['network_state_bytes']:,}",
+        f"{size['step_flops']:,}",
+        f"{report['update_us'][mixer]:.0f}",
+        f"{report['results']['vic'][mixer]['fit_cpu_seconds']:.0f}",
+        ", ".join(f"{1000 * result['learning_rate']:g}" for result in results),
+        f"{report['relative_to_attention'][mixer]['validation']:.3f}",
     ]
-    for mixer in _chosen(report, only):
-        size = report["sizes"][mixer]
-        results = [report["results"][dataset][mixer] for dataset in report["results"]]
-        lines.append(
-            f"| `{mixer}` | {size['d_model']} | {size['backbone']:,} | {size['network_state_bytes']:,} "
-            f"| {size['step_flops']:,} | {report['update_us'][mixer]:.0f} "
-            f"| {report['results']['vic'][mixer]['fit_cpu_seconds']:.0f} "
-            f"| {', '.join(format(result['learning_rate'], 'g') for result in results)} |"
-        )
-    return "\n".join(lines)
 
 
-def _chosen(report: dict[str, Any], only: str | None) -> list[str]:
-    return list(report["sizes"]) if only is None else [only]
+def _columns(report: dict[str, Any]) -> list[str]:
+    return [*(SETS[name] for name in report["results"]), "all, attention = 1"]
 
 
 def _number(value: float) -> str:
     """Four digits after the point, without the zero before it."""
     return f"{value:.4f}".removeprefix("0")
-
-
-def _p(p_values: dict[str, float] | None, part: str) -> str:
-    """A star where a difference from attention is more than chance."""
-    return "\\*" if p_values is not None and p_values[part] < 0.05 else ""
 
 
 def _between(page: str, marker: str, text: str) -> str:

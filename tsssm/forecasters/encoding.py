@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tsssm.data import Table, Timeline, kind_from_json, label_from_json, label_to_json
-from tsssm.errors import ModelFileError
+from tsssm.errors import ConfigError, ModelFileError
 from tsssm.forecasters.calibration import Calibration
 from tsssm.forecasters.expected_tensors import Expected, check_tensors, refuse_nan
 from tsssm.forecasters.known import Known
@@ -74,7 +74,11 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
         raise ModelFileError(f"the weights do not fit the configuration: it says n_layers={spec.n_layers}")
     stack = None if spec.mixer is None else read_stack(spec.mixer, spec.n_layers, mixers)
     with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and thrown away
-        check_tensors(tensors, _expected(spec, stack, config["n_covariates"]), "the weights")
+        try:
+            expected = _expected(spec, stack, config["n_covariates"])
+        except ConfigError as error:
+            raise ModelFileError(f"the configuration is damaged: {error}") from error
+        check_tensors(tensors, expected, "the weights")
         if stack is not None:
             network = spec.build_network(stack, config["n_covariates"])
     refuse_nan(tensors, "the weights")
