@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tsssm.mixers.registry import known_mixers
 
 DOCS = Path(__file__).parents[2] / "docs"
+BENCHMARKS = DOCS.parent / "recipes" / "benchmarks"
 TEXT = (DOCS / "zoo.md").read_text(encoding="utf-8")
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]}
 CHANNEL_MIXERS = {"mlp", "swiglu", "rwkv_channel_mix"}
@@ -41,6 +45,17 @@ def test_who_asks_for_a_channel_mixer(channel):
     assert asking == set(re.findall(r"`(\w+)`", SECTIONS[channel].partition("\n## ")[0]))
 
 
+def test_the_rows_are_those_of_the_measured_file():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        script = importlib.import_module("zoo_page")
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    report = json.loads((DOCS / "benchmarks" / "zoo.json").read_text(encoding="utf-8"))
+    assert script.fill(TEXT, report) == TEXT, "run python recipes/benchmarks/zoo_page.py"
+    shown = {name for name, section in SECTIONS.items() if "± " in section}
+    assert shown == set(report["sizes"]) & set(MIXERS)
+
+
 def test_places_that_a_script_fills():
-    for place in ("<!-- zoo-advice -->", "<!-- zoo-table -->"):
-        assert TEXT.count(place) == 1
+    assert TEXT.count("<!-- zoo-table -->") == 1

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tsssm.errors import ConfigError
-from tsssm.mixers import RWKV6, RWKV7, RWKVChannelMix, check_mixer
+from tsssm.mixers import RWKV6, RWKV7, Mamba, RWKVChannelMix, check_mixer
+from tsssm.network import ForecastNetwork
 
 EXP_HALF = math.exp(-0.5)
 
@@ -166,6 +167,22 @@ def test_layers_behind_the_first_use_its_values_only_where_they_are_shared():
     first(x, shared=shared)
     assert not torch.allclose(second(x, shared=shared)[0], second(x)[0])
     torch.testing.assert_close(second(x)[0], second(x, shared={})[0])
+
+
+def test_behind_another_mixer_the_first_rwkv7_layer_gives_the_values_and_no_weight_is_idle():
+    torch.manual_seed(0)
+    sizes = {"patch_length": 4, "n_covariates": 0, "horizon": 3, "levels": (0.5,), "d_model": 8}
+    network = ForecastNetwork([Mamba, RWKV7, RWKV7], **sizes, mixer_settings={"rwkv7__n_heads": 2}).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    _, second, third = (block.mixer for block in network.blocks if isinstance(block.mixer, Mamba | RWKV7))
+    x, shared = torch.randn(1, 5, 8), {}
+    alone, _ = second(x, shared=shared)
+    torch.testing.assert_close(alone, second(x)[0])  # its own values
+    assert not torch.allclose(third(x, shared=shared)[0], third(x)[0])
+    hidden, _ = network(torch.randn(2, 6, 8))
+    network.head(hidden, None).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("mixer", [RWKV6, RWKV7])

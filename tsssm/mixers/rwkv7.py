@@ -59,7 +59,7 @@ class RWKV7(RWKVTimeMix):
         Width of the sequence, divisible by `n_heads`.
     layer_index, n_layers : int
         Position in the stack and its depth, which initial values depend on. Layers after the first take values of the
-        first from what layers share; where nothing is shared, they use their own.
+        first RWKV-7 layer from what layers share; where nothing is shared, they use their own.
     n_heads : int, default 4
         Heads.
     bounded : bool, default True
@@ -149,12 +149,10 @@ class RWKV7(RWKVTimeMix):
         r, raw_k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
         g = -math.exp(-0.5) * torch.sigmoid(self.w_0 + self.w_out(torch.tanh(self.w_in(x_w))))
         alpha = torch.sigmoid(self.a_0 + self.a_out(self.a_in(x_a)))
-        if self.is_first:
-            if shared is not None:
-                shared["rwkv7 first value"] = v
-        elif shared is not None and "rwkv7 first value" in shared:
-            mix = torch.sigmoid(self.v_0 + self.v_out(self.v_in(x_v)))
-            v = v + (shared["rwkv7 first value"] - v) * mix
+        # behind another mixer the first RWKV-7 layer is mixed with itself, so that no weight is idle
+        first = v if shared is None else shared.setdefault("rwkv7 first value", v)
+        if not self.is_first and shared is not None:
+            v = v + (first - v) * torch.sigmoid(self.v_0 + self.v_out(self.v_in(x_v)))
         k = raw_k * (1 + (alpha - 1) * self.k_a)
         kappa = normalize(split_heads(raw_k * self.k_k, self.n_heads), dim=-1)
         r, k, v, g, alpha = (split_heads(part, self.n_heads) for part in (r, k, v, g, alpha))
