@@ -12,7 +12,7 @@ import torch
 import tsssm
 from forecasters.signed_edit import edit
 from small_models import make_frame, randomise
-from tsssm import Forecaster, LinearForecaster, SeasonalNaive, Training
+from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive, Training
 from tsssm.errors import ConfigError, DataError, ModelFileError
 from tsssm.mixers import Mamba
 
@@ -206,6 +206,16 @@ def test_configurations_that_do_not_fit_are_refused(saved, change, message):
     edit(saved, change)
     with pytest.raises(ModelFileError, match=message):
         tsssm.load(saved)
+
+
+def test_a_model_of_a_class_whose_own_mixer_was_another_is_fitted_again_as_it_was(model, saved):
+    """A class may take another mixer one day; what was saved says no more than that it took its own."""
+    assert (type(model), model.mixer, model.model_.spec.mixer) == (Forecaster, None, "rotary_average")
+    assert tsssm.load(saved).mixer is None
+    edit(saved, lambda config: config.update({"class": "MambaForecaster"}))
+    again = tsssm.load(saved)
+    assert (type(again), again.mixer) == (MambaForecaster, "rotary_average")
+    assert again.predict().equals(model.predict())
 
 
 def test_a_folder_of_the_users_beside_the_model_is_left_alone(model, saved):

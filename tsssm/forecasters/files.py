@@ -27,6 +27,7 @@ from tsssm.forecasters.folders import read_saved, replaced_folder
 from tsssm.forecasters.tensor_file import read_tensors, write_tensors
 from tsssm.forecasters.written_file import write_bytes
 from tsssm.mixers import Mixer
+from tsssm.mixers.stack import pattern_layers, stack_name
 
 if TYPE_CHECKING:
     from tsssm.forecasters.forecaster import Forecaster
@@ -149,6 +150,9 @@ def _load_forecaster(config: dict, files: dict[str, dict[str, Tensor]], mixers: 
     cls = _forecaster_class(config["class"])
     forecaster = cls(**decode_params(config["params"], mixers))
     forecaster.model_ = decode_model(config["model"], files[_WEIGHTS], mixers)
+    fitted = forecaster.model_.spec.mixer
+    if forecaster.mixer is None and fitted is not None and fitted != stack_name(pattern_layers(forecaster._own_mixer)):
+        forecaster.mixer = fitted  # the class's own was another when it was saved: a copy fits what this one is
     forecaster.history_ = pd.DataFrame(config["training_curve"], columns=["step", "loss", "learning_rate"])
     forecaster.schedules_ = pd.DataFrame(config["schedules"], columns=["learning_rate", "steps", "error"])
     forecaster.resumed_from_step_ = None
