@@ -144,7 +144,7 @@ class Forecaster(BaseEstimator):
     Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces, arXiv 2312.00752.
     """
 
-    _own_mixer: ClassVar[str | None] = "rotary_average"  # the best of docs/zoo.md
+    _own_mixer: ClassVar[str | None] = "rotary_average"  # why: docs/zoo.md, "Which to take"
     _own_base: ClassVar[str | None] = None  # a base that the class fixes
 
     def __init__(
