@@ -100,7 +100,7 @@ def contest_of(dataset: str) -> Contest:
     if dataset != "retail":
         return Contest.of(*SETS[dataset])
     table = tsssm_datasets.load("aus_retail").pivot(index="Month", columns="Series ID", values="Turnover")
-    y = table.set_axis(pd.PeriodIndex(table.index, freq="M").to_timestamp(), axis=0).dropna(axis=1)
+    y = table.set_axis(pd.PeriodIndex(table.index, freq="M").to_timestamp(), axis=0).sort_index().dropna(axis=1)
     train, held_out = int(0.7 * len(y)), int(0.1 * len(y))
     return Contest((y - y.iloc[:train].mean()) / y.iloc[:train].std(ddof=0), train, held_out, SETS[dataset][2])
 
