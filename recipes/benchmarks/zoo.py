@@ -6,7 +6,7 @@ Two processes side by side, one thread each. Networks of two layers with 110,000
 of 24, a context of 30 patches (of monthly retail turnover: 12, and 10), the median alone, no calendar, 300 steps of 32
 windows. Columns are standardised by the training part. The learning rate of each mixer is the one of 1e-3, 2e-3, 4e-3
 and 8e-3 with which seed 0 has the lowest mean absolute error of the network on the validation part. On ETTh1 all four
-are tried; elsewhere, where it has one valley, the search starts at 4e-3 and goes up or down as long as it falls. Two
+are tried; elsewhere the search starts at 4e-3 and goes up or down as long as it falls. Two
 more seeds follow with that rate. Test figures are of every window of the test part; p-values: Diebold-Mariano over the
 squared error of each window, mean of the seeds, against attention.
 
