@@ -3,53 +3,68 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["choose_backend", "default_backend"]
+from .arguments import converted
+from .gpu_launch import can_launch
 
-Implementation = TypeVar("Implementation", bound=Callable)
+__all__ = ["choose_backend", "prepared"]
 
-
-def default_backend(x: Tensor, dtype: torch.dtype, otherwise: str = "chunked") -> str:
-    """The backend for an input computed in `dtype`: compiled loops for float32 on a CPU, plain torch otherwise.
-
-    Examples
-    --------
-    >>> default_backend(torch.zeros(1), torch.float32), default_backend(torch.zeros(1), torch.float64)
-    ('cpu', 'chunked')
-    """
-    return "cpu" if x.device.type == "cpu" and dtype == torch.float32 else otherwise
+PREFERRED = ("cpu", "triton", "chunked", "reference")
 
 
-def choose_backend(
-    backend: str | None, implementations: Mapping[str, Implementation], default: str, x: Tensor, dtype: torch.dtype
-) -> Implementation:
-    """The implementation named `backend`, else by the environment variable ``TSSSM_BACKEND``, else the default.
+def choose_backend(backend: str | None, implementations: Mapping[str, Callable], x: Tensor, dtype: torch.dtype) -> str:
+    """The name of the implementation to run: `backend`, else that of the environment variable ``TSSSM_BACKEND``.
+
+    Without either it is the first of "cpu", "triton", "chunked" and "reference" that there is and that serves the
+    input: "cpu" computes in float32 on the CPU, "triton" in float32 on GPUs, the others anywhere.
 
     Raises
     ------
     ValueError
-        If there is no backend of that name, or it is "cpu" and the input, `x` computed in `dtype`, is not for it.
+        If there is no backend of that name, or the input, `x` computed in `dtype`, is not for it.
 
     Examples
     --------
-    >>> choose_backend("loop", {"loop": sum, "fast": max}, "fast", torch.zeros(1), torch.float32)
-    <built-in function sum>
+    >>> choose_backend(None, {"reference": sum, "cpu": max}, torch.zeros(1), torch.float64)
+    'reference'
     """
-    name = backend or os.environ.get("TSSSM_BACKEND") or default
+    chosen = backend or os.environ.get("TSSSM_BACKEND")
+    if not chosen:
+        return next(name for name in PREFERRED if name in implementations and _serves(name, x, dtype))
     source = "backend" if backend else "the environment variable TSSSM_BACKEND"
-    if name not in implementations:
+    if chosen not in implementations:
         raise ValueError(
-            f"{source} is {name!r}; this operator has {sorted(implementations)}. Use one of them, or None."
+            f"{source} is {chosen!r}; this operator has {sorted(implementations)}. Use one of them, or None."
         )
-    if name == "cpu" and default_backend(x, dtype) != "cpu":
+    if not _serves(chosen, x, dtype):
         general = "chunked" if "chunked" in implementations else "reference"
         raise ValueError(
-            f"{source} is 'cpu', which computes in float32 on the CPU; the inputs ask for {dtype} on {x.device}. "
-            f"Use {general!r}, or None."
+            f"{source} is {chosen!r}, which computes in float32 on {_PLACES[chosen]}; the inputs ask for {dtype} on "
+            f"{x.device}. Use {general!r}, or None."
         )
-    return implementations[name]
+    return chosen
+
+
+_PLACES = {"cpu": "the CPU", "triton": "GPUs with Triton installed (elsewhere with TRITON_INTERPRET=1, to try it)"}
+
+
+def prepared(backend: str, tensors: Iterable[Tensor | None], dtype: torch.dtype) -> list[Any]:
+    """The tensors as a backend takes them: in the dtype it computes in, but Triton's kernels convert as they load.
+
+    Examples
+    --------
+    >>> prepared("cpu", [torch.ones(1, dtype=torch.bfloat16), None], torch.float32)
+    [tensor([1.]), None]
+    """
+    return list(tensors) if backend == "triton" else converted(tensors, dtype)
+
+
+def _serves(backend: str, x: Tensor, dtype: torch.dtype) -> bool:
+    if backend == "cpu":
+        return x.device.type == "cpu" and dtype == torch.float32
+    return backend != "triton" or (dtype == torch.float32 and can_launch(x))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,13 @@ from torch import Tensor
 
 from .compiled_step import CannotCompileError, compile_step
 
-__all__ = ["CHECKS", "Operator", "check_operator", "find_operators"]
+__all__ = ["CHECKS", "Operator", "check_kernels", "check_operator", "find_operators"]
 
 Inputs = dict[str, Any]
 Make = Callable[[torch.Generator, int, int], Inputs]
 
 FORWARD, BACKWARD = 1e-5, 1e-4  # relative errors (Frobenius norm) in float32 against the reference in float64
+IN_FLOAT32 = ("cpu", "triton")  # forms that know no float64
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Operator:
     hard : mapping of str to Callable, optional
         More of them, with which numbers are hard to get right.
     backends : tuple of str
-        The operator's forms, besides the reference.
+        The operator's forms on a CPU, besides the reference.
+    on_gpu : bool
+        Whether there are kernels for GPUs, ``backend="triton"``; `check_kernels` is for them.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class Operator:
     cases: Mapping[str, Make]
     hard: Mapping[str, Make] = field(default_factory=dict)
     backends: tuple[str, ...] = ("chunked", "cpu")
+    on_gpu: bool = False
 
 
 def find_operators() -> dict[str, Operator]:
@@ -247,7 +251,7 @@ def check_gradients(operator: Operator, make: Make) -> None:
         y, state = operator.function(**_unflat(inputs, dict(zip(names, tensors))), backend=backend)
         return (y, *(part for part in _parts(state) if _is_continuous(part)))
 
-    for backend in ("reference", *(name for name in operator.backends if name != "cpu")):
+    for backend in ("reference", *(name for name in operator.backends if name not in IN_FLOAT32)):
         right = torch.autograd.gradcheck(partial(outputs, backend), tensors, fast_mode=True)
         _assert(right, f"{backend}: gradients are off")
 
@@ -292,6 +296,38 @@ def check_more_derivatives(operator: Operator, make: Make) -> None:
             _assert("reference" in str(error) or "once_differentiable" in str(error), f"refused without help: {error}")
         else:
             _assert_close(derivative.__name__, derivative("reference"), got, 1e-3)
+
+
+def check_kernels(operator: Operator, make: Make, device: str = "cpu", lengths: Sequence[int] = (1, 19)) -> None:
+    """The kernels for GPUs against the loop in float64, with resets and without, in float32 and bfloat16.
+
+    Parameters
+    ----------
+    operator : Operator
+    make : Callable
+        One of the operator's cases.
+    device : str
+        Of a GPU. On the CPU kernels are interpreted, which is slow: in a process with ``TRITON_INTERPRET=1``.
+    lengths : sequence of int
+
+    Raises
+    ------
+    AssertionError
+        Naming what was off.
+    """
+    on_gpu = replace(operator, backends=("triton",))
+    for length in lengths:
+        inputs = _map_tensors(make(_generator(), 2, length), lambda x: x.to(device))
+        resets = torch.rand(2, length, generator=_generator()).to(device) < 0.3
+        for begins in (None, resets):
+            _compare_with_reference(on_gpu, inputs, begins)
+    halved = _map_inputs(inputs, _halved)
+    y, last = operator.function(**halved, resets=resets, backend="triton")
+    expected, _ = operator.function(**_map_inputs(halved, _doubled), resets=resets, backend="reference")
+    _assert(y.dtype == torch.bfloat16, f"triton gives {y.dtype} for bfloat16")
+    _assert_close("triton, bfloat16", expected, y, 2e-2)
+    for part in _parts(last):
+        _assert(part.dtype != torch.bfloat16, "triton: a state of bfloat16")
 
 
 CHECKS: dict[str, Callable[[Operator, Make], None]] = {
@@ -365,7 +401,7 @@ def _all_backends(operator: Operator) -> tuple[str, ...]:
 
 
 def _of_backend(inputs: Inputs, backend: str) -> Inputs:
-    return inputs if backend == "cpu" else _map_inputs(inputs, _doubled)
+    return inputs if backend in IN_FLOAT32 else _map_inputs(inputs, _doubled)
 
 
 def _compare_with_reference(
@@ -374,7 +410,7 @@ def _compare_with_reference(
     double = _map_inputs(inputs, _doubled)
     expected = _run(operator, double, resets, "reference")
     for backend in operator.backends:
-        for given in (inputs, double) if backend != "cpu" else (inputs,):
+        for given in (inputs,) if backend in IN_FLOAT32 else (inputs, double):
             got = _run(operator, given, resets, backend)
             for name, value in expected.items():
                 limit = limits[0] if name.startswith("out") else limits[1]
@@ -388,7 +424,7 @@ def _run(operator: Operator, inputs: Inputs, resets: Tensor | None, backend: str
     outputs = {"output": y} | {f"output state {i}": part for i, part in enumerate(_parts(state))}
     generator = _generator(1)
     total: Any = sum(
-        (x.double() * torch.randn(x.shape, generator=generator, dtype=torch.float64)).sum()
+        (x.double() * torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x.device)).sum()
         for x in (torch.view_as_real(x) if x.is_complex() else x for x in outputs.values())
         if x.is_floating_point()
     )
@@ -413,6 +449,15 @@ def _map_inputs(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
         if isinstance(x, Tensor):
             return change(x) if _is_continuous(x) else x
         return _map_state(x, changed) if isinstance(x, tuple) else x
+
+    return {name: changed(x) for name, x in inputs.items()}
+
+
+def _map_tensors(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+    """Change every tensor."""
+
+    def changed(x: Any) -> Any:
+        return change(x) if isinstance(x, Tensor) else _map_state(x, change) if isinstance(x, tuple) else x
 
     return {name: changed(x) for name, x in inputs.items()}
 

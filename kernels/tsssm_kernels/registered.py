@@ -1,4 +1,4 @@
-"""Registration of compiled loops as operators of torch."""
+"""Registration of compiled loops and kernels as operators of torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ __all__ = ["differentiable", "registered", "without_derivative"]
 Forward = Callable[..., Sequence[Tensor]]
 
 
-def registered(name: str, schema: str) -> Callable[[Callable], torch._ops.OpOverload]:
-    """Register a function of CPU tensors as the operator ``tsssm::<name>``, which takes its place.
+def registered(
+    name: str, schema: str, devices: Sequence[str] = ("cpu",)
+) -> Callable[[Callable], torch._ops.OpOverload]:
+    """Register a function of tensors on a device as the operator ``tsssm::<name>``, which takes its place.
 
     ``torch.library.custom_op`` would do the same, but imports ``torch._dynamo`` at the first call: more than a second
     of a process that only forecasts.
@@ -25,6 +27,8 @@ def registered(name: str, schema: str) -> Callable[[Callable], torch._ops.OpOver
     name : str
     schema : str
         Arguments and results as torch writes them; the function writes to none of its arguments, and gives new tensors.
+    devices : sequence of str
+        Types of the devices whose tensors it takes.
 
     Examples
     --------
@@ -37,7 +41,7 @@ def registered(name: str, schema: str) -> Callable[[Callable], torch._ops.OpOver
 
     def register(function: Callable) -> torch._ops.OpOverload:
         torch.library.define(f"tsssm::{name}", schema, tags=(torch.Tag.pt2_compliant_tag,))
-        torch.library.impl(f"tsssm::{name}", "cpu", function)
+        torch.library.impl(f"tsssm::{name}", tuple(devices), function)
         return getattr(torch.ops.tsssm, name).default
 
     return register
@@ -64,6 +68,8 @@ def differentiable(
     forward: Forward,
     backward: Callable[..., Sequence[Tensor | None]],
     shapes: Callable[..., Sequence[Sequence[int]]],
+    dtypes: Callable[..., Sequence[torch.dtype]] | None = None,
+    devices: Sequence[str] = ("cpu",),
 ) -> Callable[..., tuple[Tensor, ...]]:
     """Register a forward and a backward function as one operator, differentiable once, in reverse mode.
 
@@ -85,6 +91,10 @@ def differentiable(
         tensor among the arguments, None for those that have none.
     shapes : Callable
         ``shapes(*arguments, keep)`` gives the shapes of what `forward` gives.
+    dtypes : Callable, optional
+        ``dtypes(*arguments, keep)`` gives their dtypes. Default: that of the first tensor.
+    devices : sequence of str
+        Types of the devices whose tensors it takes.
 
     Returns
     -------
@@ -108,7 +118,7 @@ def differentiable(
     tensors = [i for i, kind in enumerate(arguments.values()) if kind.startswith("Tensor")]
 
     # one by one: autograd takes .2 ms to pack and unpack a list of tensors
-    run = registered(name, f"({listed}, bool keep) -> ({', '.join(['Tensor'] * (results + kept))})")(
+    run = registered(name, f"({listed}, bool keep) -> ({', '.join(['Tensor'] * (results + kept))})", devices)(
         lambda *args: _as_returned(forward(*args))
     )
 
@@ -120,20 +130,19 @@ def differentiable(
         first = args[tensors[0]]
         return [first.new_empty(0) if gradient is None else gradient for gradient in made]
 
-    run_backward = registered(f"{name}_backward", f"(Tensor?[] gradients, Tensor[] kept, {listed}) -> Tensor[]")(
-        _backward
-    )
+    schema = f"(Tensor?[] gradients, Tensor[] kept, {listed}) -> Tensor[]"
+    run_backward = registered(f"{name}_backward", schema, devices)(_backward)
 
     @torch.library.register_fake(run)
     def _(*args: Any) -> Tensor | tuple[Tensor, ...]:
-        first = args[tensors[0]]
-        return _as_returned([first.new_empty(shape) for shape in shapes(*args)])
+        first, made = args[tensors[0]], shapes(*args)
+        kinds = [first.dtype] * len(made) if dtypes is None else dtypes(*args)
+        return _as_returned([first.new_empty(shape, dtype=kind) for shape, kind in zip(made, kinds, strict=True)])
 
     @torch.library.register_fake(run_backward)
     def _(gradients: list[Tensor | None], kept: list[Tensor], *args: Any) -> list[Tensor]:
         given = [args[i] for i in tensors]
-        shapes = [x.shape if x is not None and x.is_floating_point() else (0,) for x in given]
-        return [given[0].new_empty(shape) for shape in shapes]
+        return [x.new_empty(x.shape) if _is_real(x) else given[0].new_empty(0) for x in given]
 
     def keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor | tuple[Tensor, ...]) -> None:
         *args, _ = inputs
@@ -152,7 +161,7 @@ def differentiable(
         made = run_backward(list(gradients[:results]), states, *args)
         into: list[Any] = [None] * (len(args) + 1)
         for i, tensor, gradient in zip(tensors, given, made):
-            if tensor is not None and tensor.is_floating_point():
+            if _is_real(tensor):
                 into[i] = gradient
         return tuple(into)
 
@@ -163,7 +172,7 @@ def differentiable(
         given = [args[i] for i in tensors if args[i] is not None]
         if forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(x).tangent is not None for x in given):
             raise RuntimeError(
-                f"{name} has no forward-mode derivative on the CPU: the compiled operators are differentiable once, in "
+                f"{name} has no forward-mode derivative: the compiled operators are differentiable once, in "
                 "reverse mode. For more, pass backend='reference'."
             )
         keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
@@ -171,6 +180,10 @@ def differentiable(
         return made[:results] if isinstance(made, tuple) else (made,)
 
     return call
+
+
+def _is_real(x: Tensor | None) -> bool:
+    return x is not None and x.is_floating_point()
 
 
 def _as_returned(tensors: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..backends import choose_backend, prepared
 from .chunked import causal_conv1d_chunked
 from .cpu import causal_conv1d_cpu
 from .parameters import check_parameters
@@ -98,7 +98,8 @@ def causal_conv1d(
     given = f"x of shape {tuple(x.shape)} and weight of shape {tuple(weight.shape)}"
     check_shapes("causal_conv1d", expected, given, resets)
     dtype = computed_dtype((x, weight, bias, initial_state))
-    convolve = choose_backend(backend, BACKENDS, default_backend(x, dtype), x, dtype)
-    inputs, weight, bias, state = converted((x, weight, bias, initial_state), dtype)
+    form = choose_backend(backend, BACKENDS, x, dtype)
+    convolve = BACKENDS[form]
+    inputs, weight, bias, state = prepared(form, (x, weight, bias, initial_state), dtype)
     y, last = convolve(inputs, weight, bias, activation, state, resets)
     return y.to(x.dtype), last

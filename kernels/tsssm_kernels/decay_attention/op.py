@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..backends import choose_backend, prepared
 from .chunked import attend_chunked
 from .composed import decay_attention_composed
 from .cpu import attend_cpu
@@ -139,8 +139,9 @@ def decay_attention(
         state = initial_state
     tensors = (q, k, v, log_decay, angles, bonus, input_gate, taps, time_gaps, *state)
     dtype = computed_dtype(tensors)
-    attend = choose_backend(backend, BACKENDS, default_backend(v, dtype), v, dtype)
-    q, k, values, log_decay, angles, bonus, input_gate, taps, time_gaps, *parts = converted(tensors, dtype)
+    form = choose_backend(backend, BACKENDS, v, dtype)
+    attend = BACKENDS[form]
+    q, k, values, log_decay, angles, bonus, input_gate, taps, time_gaps, *parts = prepared(form, tensors, dtype)
     shared = v.shape[2] // q.shape[2]
     if shared > 1:
         q, k = q.repeat_interleave(shared, dim=2), k.repeat_interleave(shared, dim=2)

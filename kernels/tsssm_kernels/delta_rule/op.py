@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..backends import choose_backend, prepared
 from .chunked import delta_rule_chunked
 from .cpu import delta_rule_cpu
 from .reference import delta_rule_reference
@@ -112,8 +112,9 @@ def delta_rule(
     _check(q, k, v, a, b, log_decay, time_gaps, initial_state, resets)
     tensors = (q, k, v, a, b, log_decay, time_gaps, initial_state)
     dtype = computed_dtype(tensors)
-    run = choose_backend(backend, BACKENDS, default_backend(v, dtype), v, dtype)
-    *inputs, log, gaps, state = converted(tensors, dtype)
+    form = choose_backend(backend, BACKENDS, v, dtype)
+    run = BACKENDS[form]
+    *inputs, log, gaps, state = prepared(form, tensors, dtype)
     if gaps is not None and log is not None:
         log = log * gaps.reshape(*gaps.shape, *[1] * (log.ndim - 2))
     if state is None:

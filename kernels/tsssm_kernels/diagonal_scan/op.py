@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes
-from ..backends import choose_backend, default_backend
+from ..backends import choose_backend
 from .chunked import diagonal_scan_chunked
 from .cpu import diagonal_scan_cpu
 from .precision import in_one_precision
@@ -106,8 +106,7 @@ def diagonal_scan(
     if initial_state is None:
         initial_state = torch.zeros(len(u), *log_A.shape, dtype=torch.complex64, device=u.device)
     dtype, tensors = in_one_precision((u, log_A, B, C, D, time_gaps, initial_state))
-    run = choose_backend(backend, BACKENDS, default_backend(u, dtype), u, dtype)
-    y, after = run(*tensors, resets)
+    y, after = BACKENDS[choose_backend(backend, BACKENDS, u, dtype)](*tensors, resets)
     return y.to(u.dtype), after
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..backends import choose_backend, prepared
 from .chunked import long_convolution_chunked
 from .cpu import long_convolution_cpu
 from .parameters import check_parameters
@@ -106,7 +106,8 @@ def long_convolution(
     check_shapes("long_convolution", expected, given, resets)
     tensors = (u, kernel, skip, initial_state)
     dtype = computed_dtype(tensors)
-    convolve = choose_backend(backend, BACKENDS, default_backend(u, dtype), u, dtype)
-    inputs, kernel, skip, state = converted(tensors, dtype)
+    form = choose_backend(backend, BACKENDS, u, dtype)
+    convolve = BACKENDS[form]
+    inputs, kernel, skip, state = prepared(form, tensors, dtype)
     y, last = convolve(inputs, kernel, skip, state, resets)
     return y.to(u.dtype), last

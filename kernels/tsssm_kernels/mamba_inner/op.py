@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..backends import choose_backend, default_backend
+from ..backends import choose_backend, prepared
 from .composed import mamba_inner_chunked, mamba_inner_reference
 from .cpu import mamba_inner_cpu
 from .shapes import check_shapes
@@ -131,7 +131,8 @@ def mamba_inner(
     check_shapes((*tensors, "resets"), (*tensors.values(), resets), (xz.shape[0], xz.shape[1]))
     double = any(tensor is not None and tensor.dtype == torch.float64 for tensor in tensors.values())
     dtype = torch.float64 if double else torch.float32
-    inner = choose_backend(backend, BACKENDS, default_backend(xz, dtype), xz, dtype)
-    cast = {name: None if tensor is None else tensor.to(dtype) for name, tensor in tensors.items()}
+    form = choose_backend(backend, BACKENDS, xz, dtype)
+    inner = BACKENDS[form]
+    cast = dict(zip(tensors, prepared(form, tensors.values(), dtype)))
     y, last, state = inner(**cast, resets=resets)
     return y.to(xz.dtype), last.to(xz.dtype if tail is None else tail.dtype), state

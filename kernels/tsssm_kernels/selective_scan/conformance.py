@@ -55,4 +55,5 @@ OPERATOR = Operator(
     sequences=("u", "delta", "B", "C", "z", "time_gaps"),
     cases={"with all options": _with_all, "with none": _required},
     hard={"strong decay": _decay_of(-50.0), "hardly any decay": _decay_of(-1e-7)},
+    on_gpu=True,
 )

@@ -22,10 +22,11 @@ from .cpu_launch import (
     unpack_states,
 )
 
-__all__ = ["selective_scan_cpu"]
+__all__ = ["TENSOR_TYPES", "selective_scan_cpu"]
 
-_TENSORS = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "time_gaps", "initial_state", "resets")
-_REQUIRED = _TENSORS[:5]
+_REQUIRED = ("u", "delta", "A", "B", "C")
+_OPTIONAL = ("D", "z", "delta_bias", "time_gaps", "initial_state", "resets")
+TENSOR_TYPES = dict.fromkeys(_REQUIRED, "Tensor") | dict.fromkeys(_OPTIONAL, "Tensor?")
 
 
 def selective_scan_cpu(
@@ -150,7 +151,7 @@ def _backward(
 
 _scan = differentiable(
     "selective_scan",
-    {name: "Tensor" if name in _REQUIRED else "Tensor?" for name in _TENSORS} | {"delta_softplus": "bool"},
+    TENSOR_TYPES | {"delta_softplus": "bool"},
     2,
     1,
     forward=_forward,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..backends import choose_backend, default_backend
+from ..backends import choose_backend, prepared
 from .chunked import selective_scan_chunked
 from .cpu import selective_scan_cpu
+from .gpu import selective_scan_gpu
 from .reference import selective_scan_reference
 from .shapes import check_shapes
 
@@ -19,6 +20,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "reference": selective_scan_reference,
     "chunked": selective_scan_chunked,
     "cpu": selective_scan_cpu,
+    "triton": selective_scan_gpu,
 }
 
 
@@ -116,7 +118,8 @@ def selective_scan(
     tensors = (u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state)
     double = any(tensor is not None and tensor.dtype == torch.float64 for tensor in tensors)
     dtype = torch.float64 if double else torch.float32
-    scan = choose_backend(backend, BACKENDS, default_backend(u, dtype), u, dtype)
-    *inputs, gaps, initial = (None if tensor is None else tensor.to(dtype) for tensor in tensors)
+    form = choose_backend(backend, BACKENDS, u, dtype)
+    scan = BACKENDS[form]
+    *inputs, gaps, initial = prepared(form, tensors, dtype)
     y, state = scan(*inputs, delta_softplus, time_gaps=gaps, initial_state=initial, resets=resets)
     return y.to(u.dtype), state

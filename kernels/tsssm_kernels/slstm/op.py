@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..backends import choose_backend, prepared
 from .cpu import slstm_cpu
 from .reference import slstm_reference
 from .state import SLSTMState, rest_state
@@ -92,8 +92,9 @@ def slstm(
     state = _checked_state(gates, recurrent, initial_state, resets)
     tensors = (gates, recurrent, *state)
     dtype = computed_dtype(tensors)
-    run = choose_backend(backend, BACKENDS, default_backend(gates, dtype, otherwise="reference"), gates, dtype)
-    raw, recurrent, *parts = converted(tensors, dtype)
+    form = choose_backend(backend, BACKENDS, gates, dtype)
+    run = BACKENDS[form]
+    raw, recurrent, *parts = prepared(form, tensors, dtype)
     y, after = run(raw, recurrent, SLSTMState(*parts), resets)
     return y.to(gates.dtype), after
 

@@ -9,7 +9,7 @@ from numbers import Integral
 from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype, converted
-from ..backends import choose_backend, default_backend
+from ..backends import choose_backend
 from .chunked import attend_chunked
 from .composed import window_attention_composed
 from .cpu import attend_cpu
@@ -111,7 +111,7 @@ def window_attention(
         check_state("window_attention", "initial_state", initial_state, k, v, window)
     rings = (None, None) if initial_state is None else initial_state[:2]
     dtype = computed_dtype((q, k, v, *rings))
-    attend = choose_backend(backend, BACKENDS, default_backend(v, dtype), v, dtype)
+    attend = BACKENDS[choose_backend(backend, BACKENDS, v, dtype)]
     queries, keys, values, past_keys, past_values = converted((q, k, v, *rings), dtype)
     if initial_state is not None:
         initial_state = WindowState(past_keys, past_values, initial_state.position)

@@ -1,0 +1,135 @@
+"""Compiling of Triton kernels ahead of time, on machines without a GPU, and what the compilers say of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .gpu_launch import OPTIONS, Launch
+
+__all__ = ["TARGETS", "Compiled", "compile_launch"]
+
+TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
+MATRIX_UNITS = re.compile(r"\b(?:mma\.sync|wgmma\.mma_async|tcgen05\.mma|v_mfma_)")
+POINTERS = {
+    torch.float32: "*fp32",
+    torch.bfloat16: "*bf16",
+    torch.float16: "*fp16",
+    torch.bool: "*i1",
+    torch.int32: "*i32",
+    torch.int64: "*i64",
+}
+
+
+class Compiled(NamedTuple):
+    """What is known of a compiled kernel.
+
+    Attributes
+    ----------
+    registers : int
+        Of a thread.
+    spills : int
+        Bytes that a thread writes to memory for want of registers.
+    shared : int
+        Bytes of shared memory of a program.
+    dots : int
+        Instructions of the matrix units in its text.
+    """
+
+    registers: int
+    spills: int
+    shared: int
+    dots: int
+
+
+def compile_launch(recorded: Launch, target: str) -> Compiled:
+    """Compile a kernel as a recorded launch would have it. ``TRITON_INTERPRET`` must not be set.
+
+    Parameters
+    ----------
+    recorded : Launch
+        Of `tsssm_kernels.gpu_launch.recorded_launches`.
+    target : str
+        An architecture, such as "sm_90" or "gfx942".
+    """
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    nvidia = target.startswith("sm_")
+    backend = GPUTarget("cuda", int(target[3:]), 32) if nvidia else GPUTarget("hip", target, 64)
+    options = {name: value for name, value in recorded.constants.items() if name in OPTIONS}
+    constants = {name: value for name, value in recorded.constants.items() if name not in OPTIONS}
+    if not nvidia and constants.get("PRECISION") == "tf32x3":
+        constants["PRECISION"] = "ieee"
+    signature, fixed, aligned = _specialised(recorded, constants)
+    source = ASTSource(fn=recorded.kernel, signature=signature, constexprs=fixed, attrs=aligned)
+    compiled = triton.compile(source, target=backend, options=options)
+    if nvidia:
+        text = compiled.asm["ptx"]
+        registers, spills = _ask_assembler(text, target)
+    else:
+        text = compiled.asm["amdgcn"]
+        registers, spills = _number(r"\.vgpr_count:\s+(\d+)", text), 4 * _number(r"\.vgpr_spill_count:\s+(\d+)", text)
+    return Compiled(registers, spills, compiled.metadata.shared, len(MATRIX_UNITS.findall(text)))
+
+
+def _specialised(
+    recorded: Launch, constants: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[tuple[int, ...], Any], dict[tuple[int, ...], list]]:
+    """Types, constants and alignments as Triton would find them at a launch."""
+    names = recorded.kernel.arg_names
+    signature: dict[str, str] = {}
+    fixed: dict[tuple[int, ...], Any] = {}
+    aligned: dict[tuple[int, ...], list] = {}
+    for index, (name, value) in enumerate(zip(names, recorded.arguments)):
+        if value is None or (isinstance(value, int) and value == 1):
+            signature[name], fixed[index,] = "constexpr", value
+        elif isinstance(value, Tensor):
+            signature[name], aligned[index,] = POINTERS[value.dtype], [["tt.divisibility", 16]]
+        else:
+            signature[name] = "i32" if value < 2**31 else "i64"
+            if value % 16 == 0:
+                aligned[index,] = [["tt.divisibility", 16]]
+    for index, name in enumerate(names):
+        if name in constants:
+            signature[name], fixed[index,] = "constexpr", constants[name]
+    return signature, fixed, aligned
+
+
+def _ask_assembler(ptx: str, target: str) -> tuple[int, int]:
+    """Registers and bytes of spills, as NVIDIA's assembler, which comes with Triton, tells them."""
+    import triton
+
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    name = re.findall(r"^\.target (\w+)", ptx, re.MULTILINE)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(ptx)
+        for tool in ("ptxas-blackwell", "ptxas"):
+            command = [
+                str(tools / tool),
+                "-v",
+                f"--gpu-name={name}",
+                str(source),
+                "-o",
+                str(source.with_suffix(".cubin")),
+            ]
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            if told.returncode == 0:
+                said = told.stdout + told.stderr
+                spills = max(_number(rf"(\d+) bytes spill {what}", said) for what in ("stores", "loads"))
+                return _number(r"Used (\d+) registers", said), spills
+    raise RuntimeError(f"no assembler of Triton's takes the kernel for {target}: {told.stderr}")
+
+
+def _number(pattern: str, text: str) -> int:
+    """The number that the compiler gives, once."""
+    return int(re.findall(pattern, text)[0])

@@ -1,0 +1,138 @@
+"""Launching of Triton kernels, and records of launches for those who compile them ahead of time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Launch",
+    "blocks",
+    "can_launch",
+    "dot_settings",
+    "is_interpreted",
+    "launch",
+    "power_of_two",
+    "recorded_launches",
+]
+
+OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a tile is a constant of the kernel
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel, the grid of its programs, its arguments by position, and its constants by name, a tile's among them."""
+
+    kernel: Any
+    grid: tuple[int, ...]
+    arguments: tuple[Any, ...]
+    constants: Mapping[str, Any]
+
+
+_records: list[Launch] | None = None
+
+
+def is_interpreted() -> bool:
+    """Whether Triton runs kernels in its interpreter, on CPU tensors: the environment variable ``TRITON_INTERPRET``."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def can_launch(x: Tensor) -> bool:
+    """Whether kernels run on tensors like this one: on a GPU, in the interpreter, or recorded."""
+    return _has_triton() and (x.device.type == "cuda" or is_interpreted() or _records is not None)
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def launch(
+    kernel: Any, grid: Sequence[int], arguments: Sequence[Tensor | int | None], constants: Mapping[str, Any]
+) -> None:
+    """Run a kernel on the device of its first tensor, in the stream that is current there; nothing waits for it.
+
+    Parameters
+    ----------
+    kernel : triton.JITFunction
+    grid : sequence of int
+        Numbers of programs.
+    arguments : sequence of Tensor, int or None
+        Contiguous tensors, numbers, None for what was left out; all that is not constant when the kernel is compiled.
+    constants : mapping of str to object
+        By the kernel's names, and options of the compiler.
+    """
+    if _records is not None:
+        _records.append(Launch(kernel, tuple(grid), tuple(arguments), dict(constants)))
+        return
+    first = next(x for x in arguments if isinstance(x, Tensor))
+    if is_interpreted():
+        kernel[tuple(grid)](*arguments, **constants)
+        return
+    with torch.cuda.device(first.device):
+        kernel[tuple(grid)](*arguments, **constants)
+
+
+@contextmanager
+def recorded_launches() -> Iterator[list[Launch]]:
+    """Within it kernels are written down and not run; what they would write is undefined.
+
+    Examples
+    --------
+    >>> with recorded_launches() as launches:
+    ...     launch("kernel", (1,), [torch.zeros(1)], {"num_warps": 1})
+    >>> launches[0].grid
+    (1,)
+    """
+    global _records
+    before, _records = _records, []
+    try:
+        yield _records
+    finally:
+        _records = before
+
+
+def power_of_two(count: int, least: int = 1) -> int:
+    """The smallest power of two that is no less than either: the sizes of a kernel's blocks.
+
+    Examples
+    --------
+    >>> power_of_two(5), power_of_two(5, least=16)
+    (8, 16)
+    """
+    return 1 << (max(count, least) - 1).bit_length()
+
+
+def blocks(count: int, size: int) -> int:
+    """How many blocks of a size hold so many.
+
+    Examples
+    --------
+    >>> blocks(17, 16)
+    2
+    """
+    return -(-count // size)
+
+
+def dot_settings(x: Tensor) -> dict[str, Any]:
+    """How products of blocks are computed for inputs of `x`'s dtype: constants ``DOT`` and ``PRECISION`` of a kernel.
+
+    Half types multiply as they are, with sums in float32. float32 is multiplied in three products of TF32, which keep
+    nearly all digits, or in one where ``torch.set_float32_matmul_precision`` allows. Triton's interpreter knows no
+    products of bfloat16.
+    """
+    import triton.language as tl
+
+    kinds = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
+    kind = tl.float32 if is_interpreted() else kinds.get(x.dtype, tl.float32)
+    exact = torch.get_float32_matmul_precision() == "highest"
+    three = "ieee" if torch.version.hip else "tf32x3"
+    return {"DOT": kind, "PRECISION": three if exact else "tf32"}

@@ -1,0 +1,53 @@
+"""Functions that Triton kernels share."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+__all__ = ["LOG2_E", "compose", "exp2_less_one", "sigmoid", "silu", "silu_slope", "softplus"]
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+LN_2 = tl.constexpr(0.6931471805599453)
+
+
+@triton.jit
+def softplus(x):
+    """log(1 + exp(x)), without overflow, and with all digits of small step sizes."""
+    e = tl.exp(-tl.abs(x))
+    u = 1.0 + e
+    log1p = tl.where(u == 1.0, e, tl.log(u) * (e / tl.where(u == 1.0, 1.0, u - 1.0)))  # Kahan: what 1 + e lost cancels
+    return tl.maximum(x, 0.0) + log1p
+
+
+@triton.jit
+def sigmoid(x):
+    """1 / (1 + exp(-x))."""
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def silu(x):
+    """x sigmoid(x)."""
+    return x * sigmoid(x)
+
+
+@triton.jit
+def silu_slope(x):
+    """The derivative of `silu`."""
+    s = sigmoid(x)
+    return s * (1.0 + x * (1.0 - s))
+
+
+@triton.jit
+def exp2_less_one(x):
+    """2^x - 1, with all digits near 0, where it is how much of a state is lost."""
+    y = x * LN_2
+    series = y * (1.0 + y * (0.5 + y * (1 / 6 + y * (1 / 24 + y * (1 / 120 + y * (1 / 720))))))
+    return tl.where(tl.abs(x) < 0.25, series, tl.exp2(x) - 1.0)
+
+
+@triton.jit
+def compose(first_factor, first_term, second_factor, second_term):
+    """Two steps ``x -> factor x + term`` as one, for `triton.language.associative_scan`."""
+    return first_factor * second_factor, second_factor * first_term + second_term
