@@ -16,12 +16,13 @@ from torch import Tensor
 __all__ = [
     "Launch",
     "blocks",
-    "can_launch",
+    "can_launch", "contiguous",
     "dot_settings",
     "is_interpreted",
     "launch",
     "power_of_two",
     "recorded_launches",
+    "summed_parts",
 ]
 
 OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a tile is a constant of the kernel
@@ -136,3 +137,27 @@ def dot_settings(x: Tensor) -> dict[str, Any]:
     exact = torch.get_float32_matmul_precision() == "highest"
     three = "ieee" if torch.version.hip else "tf32x3"
     return {"DOT": kind, "PRECISION": three if exact else "tf32"}
+
+
+def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
+    """The tensors as kernels take them.
+
+    Examples
+    --------
+    >>> contiguous(torch.eye(2).mT, None)[0].is_contiguous()
+    True
+    """
+    return [None if x is None else x.contiguous() for x in tensors]
+
+
+def summed_parts(parts: Tensor | None, like: Tensor | None) -> Tensor | None:
+    """A gradient from the parts, (parts, ...), that programs have written, added in order, in the dtype of what it is of.
+
+    Examples
+    --------
+    >>> summed_parts(torch.ones(3, 2), torch.zeros(2))
+    tensor([3., 3.])
+    """
+    if parts is None or like is None:
+        return None
+    return parts[0] if len(parts) == 1 and parts.dtype == like.dtype else parts.sum(0).to(like.dtype)

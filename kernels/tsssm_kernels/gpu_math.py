@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["LOG2_E", "compose", "exp2_less_one", "sigmoid", "silu", "silu_slope", "softplus"]
+__all__ = ["LOG2_E", "compose", "exp2_less_one", "load_tile", "sigmoid", "silu", "silu_slope", "softplus", "times"]
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
@@ -51,3 +51,15 @@ def exp2_less_one(x):
 def compose(first_factor, first_term, second_factor, second_term):
     """Two steps ``x -> factor x + term`` as one, for `triton.language.associative_scan`."""
     return first_factor * second_factor, second_factor * first_term + second_term
+
+
+@triton.jit
+def load_tile(x, rows, columns, inside):
+    """Rows and columns of a tensor, zero outside, in float32."""
+    return tl.load(x + rows[:, None] + columns[None, :], mask=inside, other=0).to(tl.float32)
+
+
+@triton.jit
+def times(x, y, DOT: tl.constexpr, PRECISION: tl.constexpr):
+    """The product of two matrices on the matrix units, summed in float32."""
+    return tl.dot(x.to(DOT), y.to(DOT), input_precision=PRECISION)

@@ -1,4 +1,4 @@
-"""Every mixer and two hybrids at equal parameters on five sets: the table of docs/zoo.md.
+"""Every mixer and three hybrids at equal parameters on five sets: the table of docs/zoo.md.
 
     TSSSM_DATA_HOME=<folder of sets> python recipes/benchmarks/zoo.py [--sets ETTh1 vic ...] [--mixers mamba ...]
 
@@ -60,7 +60,7 @@ MIXERS = (
     "based",
     "long_convolution",
 )
-HYBRIDS = ("mamba2+attention", "rotary_average+linear_attention")
+HYBRIDS = ("mamba2+attention", "rotary_average+linear_attention", "mamba+rotary_average")
 SETS = {
     **{name: CONTESTS[name] for name in ("vic", "bike", "ETTh1")},
     "demo": ("electricity", None, (48,), None),

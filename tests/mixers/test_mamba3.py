@@ -121,11 +121,13 @@ def test_number_of_parameters_and_of_state():
 def test_initialisation():
     torch.manual_seed(0)
     mixer = Mamba3(512, head_size=1, rank=4)
-    ones = mixer.key_bias, mixer.query_bias, mixer.key_weight, mixer.query_weight, mixer.D, mixer.gate_scale
+    ones = mixer.key_bias, mixer.key_weight, mixer.D, mixer.gate_scale
     assert all(bool((parameter == 1).all()) for parameter in ones)
+    read = mixer.query_bias, mixer.query_weight
+    assert all(bool((parameter == 32**-0.5).all()) for parameter in read)
     assert bool((mixer.value_scale == 0.25).all() and (mixer.out_scale == 0.25).all())
     steps = torch.nn.functional.softplus(mixer.delta_bias.detach())
-    assert 0.999e-3 < steps.min() < steps.max() < 1.001e-1
+    assert 0.999e-2 < steps.min() < steps.max() < 1.001
     decayed = {name for name, value in mixer.named_parameters() if not getattr(value, "_no_weight_decay", False)}
     assert decayed == {"in_projection.weight", "out_projection.weight"}
 

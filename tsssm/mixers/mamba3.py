@@ -23,6 +23,7 @@ __all__ = ["Mamba3", "Mamba3State"]
 
 NORM_EPS = 1e-5
 SLOWEST = 1e-4  # -A is no smaller
+STEP_SIZES = 1e-2, 1.0  # at the start
 
 
 class Mamba3State(NamedTuple):
@@ -111,8 +112,10 @@ class Mamba3(SwiGLUBehind):
     -----
     The defaults are for widths of some 64; as published, for language, `state_size` is 128, `head_size` 64 and a rank
     above 1 is 4. `time_gaps` scale the logarithms of the decays and the turns. The function f is that of the authors'
-    code since 2026-06; in the paper it is softplus. At the start b_B, b_C, D and m_z are 1, m_x and m_o ``1 / rank``,
-    and softplus(b_delta) is log-uniform in [1e-3, 1e-1]. All of these and w_B, w_C carry the attribute
+    code since 2026-06; in the paper it is softplus. At the start b_B, w_B, D and m_z are 1, m_x and m_o ``1 / rank``,
+    b_C and w_C ``1 / sqrt(state_size)``, and softplus(b_delta) is log-uniform in [1e-2, 1]. The last two are not as
+    published (1, and [1e-3, 1e-1]), which is made for thousands of tokens: over tens of patches the state hardly fades
+    or turns with it, and what it says is too loud to learn from. All of these and w_B, w_C carry the attribute
     ``_no_weight_decay = True``.
 
     References
@@ -154,9 +157,10 @@ class Mamba3(SwiGLUBehind):
         self.n_groups, self.rank, self.n_angles = n_groups, rank, n_angles
         self.sizes = [inner, inner, keys, keys, heads, heads, heads, n_angles]
         self.in_projection = nn.Linear(d_model, sum(self.sizes), bias=False)
-        self.key_weight, self.query_weight = (nn.Parameter(torch.ones(state_size)) for _ in range(2))
-        self.key_bias, self.query_bias = (nn.Parameter(torch.ones(heads, rank, state_size)) for _ in range(2))
-        self.delta_bias = nn.Parameter(step_size_bias(heads))
+        scale = state_size**-0.5  # of what is read: as many products as keys are summed
+        self.key_weight, self.query_weight = (nn.Parameter(torch.full((state_size,), x)) for x in (1.0, scale))
+        self.key_bias, self.query_bias = (nn.Parameter(torch.full((heads, rank, state_size), x)) for x in (1.0, scale))
+        self.delta_bias = nn.Parameter(step_size_bias(heads, *STEP_SIZES))
         self.D = nn.Parameter(torch.ones(heads))
         if rank > 1:
             self.value_scale, self.out_scale = (

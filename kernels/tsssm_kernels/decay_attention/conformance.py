@@ -97,4 +97,5 @@ OPERATOR = Operator(
         "hardly any decay": _decay_of(-1e-7, False),
         "hardly any decay of keys": _decay_of(-1e-7, True),
     },
+    on_gpu=True,
 )

@@ -11,8 +11,17 @@ from ..registered import differentiable
 from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
-__all__ = ["attend_cpu"]
+__all__ = ["ARGUMENT_TYPES", "attend_cpu"]
 
+ARGUMENT_TYPES = {
+    "q": "Tensor",
+    "k": "Tensor",
+    "v": "Tensor",
+    "log_decay": "Tensor?",
+    "state": "Tensor",
+    "sums": "Tensor?",
+    "resets": "Tensor?",
+}
 FORWARD, BACKWARD = 0.06, 0.3  # nanoseconds for each step, key and value
 
 
@@ -115,15 +124,7 @@ def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
 
 _attend = differentiable(
     "decay_attention",
-    {
-        "q": "Tensor",
-        "k": "Tensor",
-        "v": "Tensor",
-        "log_decay": "Tensor?",
-        "state": "Tensor",
-        "sums": "Tensor?",
-        "resets": "Tensor?",
-    },
+    ARGUMENT_TYPES,
     4,
     2,
     forward=_forward,

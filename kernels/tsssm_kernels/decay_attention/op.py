@@ -13,6 +13,7 @@ from ..backends import choose_backend, prepared
 from .chunked import attend_chunked
 from .composed import decay_attention_composed
 from .cpu import attend_cpu
+from .gpu import attend_gpu
 from .reference import decay_attention_reference
 from .state import DecayState
 
@@ -24,6 +25,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, DecayState]]] = {
     "reference": decay_attention_reference,
     "chunked": partial(decay_attention_composed, attend_chunked),
     "cpu": partial(decay_attention_composed, attend_cpu),
+    "triton": partial(decay_attention_composed, attend_gpu),
 }
 
 

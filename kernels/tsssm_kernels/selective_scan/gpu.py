@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, launch, power_of_two
+from ..gpu_launch import blocks, contiguous, launch, power_of_two, summed_parts
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import TENSOR_TYPES
@@ -64,7 +64,7 @@ def _forward(
     shapes = _shapes(*given, delta_softplus, keep)
     y, state, kept = made = [u.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(u))]
     (batch, length, channels), tile = u.shape, _tile("forward", A)
-    inputs = _contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, initial_state)
+    inputs = contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, initial_state)
     grid = (blocks(channels, tile["CHANNELS"]), batch)
     arguments = (*inputs, y, state, kept if keep else None, length, channels, A.shape[1])
     launch(scan_forward, grid, arguments, tile | {"SOFTPLUS": delta_softplus})
@@ -79,7 +79,7 @@ def _backward(
     grad_y, grad_state = gradients
     (batch, length, channels), states, tile = u.shape, A.shape[1], _tile("backward", A)
     grid = (blocks(channels, tile["CHANNELS"]), batch)
-    inputs = _contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, kept[0])
+    inputs = contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, kept[0])
 
     def parts(needed: Tensor | None, *shape: int) -> Tensor | None:
         return None if needed is None else u.new_empty(shape, dtype=torch.float32)
@@ -99,19 +99,12 @@ def _backward(
         "time_gaps": parts(time_gaps, grid[0], batch, length),
         "initial_state": like(initial_state),
     }
-    incoming = _contiguous(torch.zeros_like(u) if grad_y is None else grad_y, grad_state)
+    incoming = contiguous(torch.zeros_like(u) if grad_y is None else grad_y, grad_state)
     arguments = (*inputs, *incoming, *grads.values(), batch, length, channels, states)
     launch(scan_backward, grid, arguments, tile | {"SOFTPLUS": delta_softplus})
     given = dict(zip(grads, (u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state)))
-    summed = ("A", "B", "C", "D", "delta_bias", "time_gaps")
-    return [
-        *(g.sum(0).to(given[name].dtype) if g is not None and name in summed else g for name, g in grads.items()),
-        None,
-    ]
-
-
-def _contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
-    return [None if x is None else x.contiguous() for x in tensors]
+    in_parts = ("A", "B", "C", "D", "delta_bias", "time_gaps")
+    return [*(summed_parts(g, given[name]) if name in in_parts else g for name, g in grads.items()), None]
 
 
 _scan = differentiable(
