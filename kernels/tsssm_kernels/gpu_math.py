@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["LOG2_E", "compose", "exp2_less_one", "load_tile", "sigmoid", "silu", "silu_slope", "softplus", "times"]
+__all__ = ["LOG2_E", "compose", "exp2_less_one", "load_tile", "row_of", "sigmoid", "silu", "silu_slope", "softplus", "times"]
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
@@ -63,3 +63,9 @@ def load_tile(x, rows, columns, inside):
 def times(x, y, DOT: tl.constexpr, PRECISION: tl.constexpr):
     """The product of two matrices on the matrix units, summed in float32."""
     return tl.dot(x.to(DOT), y.to(DOT), input_precision=PRECISION)
+
+
+@triton.jit
+def row_of(x, t, at):
+    """A row of a tile whose rows are numbered `t`."""
+    return tl.sum(tl.where((t == at)[:, None], x, tl.zeros_like(x)), 0)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..decay_chunks import DecayChunks, chunk_length, in_chunks, segment_length
 from ..segments import run_segments
+from .ones import with_ones
 
 __all__ = ["attend_chunked"]
 
@@ -24,13 +25,13 @@ def attend_chunked(
 
     Returns outputs, their weights (batch, length, heads) or None, the final state and the final sums or None.
     """
-    values = v.shape[-1]
-    if sums is not None:  # one more value
-        v, state = torch.cat([v, torch.ones_like(v[..., :1])], -1), torch.cat([state, sums.unsqueeze(-1)], -1)
-    y, state = run_segments(_attend, (q, k, v, log_decay, resets), (state,), segment_length(q, log_decay))
-    if sums is None:
-        return y, None, state, None
-    return y[..., :values], y[..., values], state[..., :values], state[..., values]
+    steps = segment_length(q, log_decay)
+
+    def attend(v: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        y, state = run_segments(_attend, (q, k, v, log_decay, resets), (state,), steps)
+        return y, state
+
+    return with_ones(attend, v, state, sums)
 
 
 def _attend(

@@ -11,17 +11,7 @@ from ..registered import differentiable
 from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
-__all__ = ["ARGUMENT_TYPES", "attend_cpu"]
-
-ARGUMENT_TYPES = {
-    "q": "Tensor",
-    "k": "Tensor",
-    "v": "Tensor",
-    "log_decay": "Tensor?",
-    "state": "Tensor",
-    "sums": "Tensor?",
-    "resets": "Tensor?",
-}
+__all__ = ["attend_cpu"]
 FORWARD, BACKWARD = 0.06, 0.3  # nanoseconds for each step, key and value
 
 
@@ -124,7 +114,15 @@ def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
 
 _attend = differentiable(
     "decay_attention",
-    ARGUMENT_TYPES,
+    {
+        "q": "Tensor",
+        "k": "Tensor",
+        "v": "Tensor",
+        "log_decay": "Tensor?",
+        "state": "Tensor",
+        "sums": "Tensor?",
+        "resets": "Tensor?",
+    },
     4,
     2,
     forward=_forward,

@@ -1,8 +1,13 @@
-"""Decay attention on GPUs with a decay for each head, or none: Triton kernels.
+"""Decay attention on GPUs: Triton kernels.
 
-A program owns one head of one series, and a block of its values. It walks along time in chunks: within a chunk every
-step reads every earlier one by products of matrices, and what came before the chunk from the state, which stays in
-registers. The backward pass begins each chunk at the state that was kept before it.
+Time is cut into chunks. `run_states` walks along the chunks and writes down the state before each; it is the only one
+that has to wait for what came before, and does little. All else is done for all chunks at once: within a chunk every
+step reads every earlier one by products of matrices, and what came before the chunk from the state. The backward pass
+is of the same form: gradients of the states are run backward in time, by the same kernel.
+
+Log-decays are read as (steps, keys), with a decay for each head the same number for all keys. Where two steps of a
+chunk have a decay of their own for each key, their scores are no product of matrices: no split of the decay between
+query and key is safe where decays are strong. They are summed one earlier step at a time.
 """
 
 from __future__ import annotations
@@ -10,165 +15,268 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import LOG2_E, exp2_less_one, load_tile, times
+from ..gpu_math import LOG2_E, exp2_less_one, load_tile, row_of, times
 
-__all__ = ["attend_backward", "attend_forward"]
+__all__ = ["gradients_by_head", "gradients_by_key", "read_states", "run_states"]
 
 
 @triton.jit
-def _decays(log_decay, resets, at, at_reset, is_step, t):
-    """Of a chunk's steps: from one to another (to, from), from before to each, from each to the end, over all; in log2.
+def _chunk_of(start, length, series, head, heads, STEPS: tl.constexpr):
+    """Steps of a chunk, those that are there, those with another behind them in it, and where they lie."""
+    t = tl.arange(0, STEPS)
+    is_step, is_followed = start + t < length, (t < STEPS - 1) & (start + t + 1 < length)
+    step = series * length + start + t
+    return t, is_step, is_followed, step, step * heads + head
 
-    With them: which pairs belong to one sequence, which steps the state before reaches, which reach that after,
-    whether the one reaches the other. Sums begin anew for each pair, since differences of long sums would lose digits.
-    """
-    pairs = t[:, None] >= t[None, :]
-    if log_decay is None:
-        log = tl.zeros_like(t).to(tl.float32)
-    else:
-        log = tl.load(log_decay + at, mask=is_step, other=0).to(tl.float32) * LOG2_E
-    between = tl.cumsum(tl.where(t[:, None] > t[None, :], log[:, None], 0.0), 0)
-    into = tl.cumsum(log, 0)
-    total = tl.sum(log, 0)
-    out = tl.sum(tl.where(t[:, None] > t[None, :], log[:, None], 0.0), 0)
-    reached, reaches = t >= 0, t >= 0
+
+@triton.jit
+def _sequences(resets, step, is_step, t):
+    """The number of each step's sequence within a chunk, from 0, and that of the last step."""
+    begins = tl.zeros_like(t)
     if resets is not None:
-        begins = tl.load(resets + at_reset, mask=is_step, other=0).to(tl.int32)
-        sequence, last = tl.cumsum(begins, 0), tl.sum(begins, 0)
-        pairs = pairs & (sequence[:, None] == sequence[None, :])
-        reached, reaches = sequence == 0, sequence == last
-    return between, into, out, total, pairs, reached, reaches
+        begins = tl.load(resets + step, mask=is_step, other=0).to(tl.int32)
+    return tl.cumsum(begins, 0), tl.sum(begins, 0)
 
 
 @triton.jit
-def attend_forward(
-    q, k, v, log_decay, resets, initial, initial_sums, y, weights, final, final_sums, kept, kept_sums,
+def _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS: tl.constexpr, STEPS: tl.constexpr):
+    """Log-decays in log2, (steps, keys): summed up to each step, behind each step, and over all steps.
+
+    Sums behind a step are made of the logs of later steps alone: a difference of long sums would lose digits.
+    """
+    column = i if LOGS > 1 else tl.zeros_like(i)
+    if log_decay is None:
+        log = tl.zeros([STEPS, i.shape[0]], tl.float32)
+        later = log
+    else:
+        log = load_tile(log_decay, row * LOGS, column, is_step[:, None] & is_key[None, :]) * LOG2_E
+        later = load_tile(log_decay, (row + heads) * LOGS, column, is_followed[:, None] & is_key[None, :]) * LOG2_E
+    return tl.cumsum(log, 0), tl.cumsum(later, 0, reverse=True), tl.sum(log, 0)
+
+
+@triton.jit
+def _decays_of_pairs(log_decay, row, is_step, t, sequence):
+    """From one step to another (to, from) with a decay of the head; each pair has a sum of its own, which is exact."""
+    pairs = (t[:, None] >= t[None, :]) & (sequence[:, None] == sequence[None, :])
+    if log_decay is None:
+        return tl.where(pairs, 1.0, 0.0)
+    else:
+        log = tl.load(log_decay + row, mask=is_step, other=0).to(tl.float32) * LOG2_E
+        between = tl.cumsum(tl.where(t[:, None] > t[None, :], log[:, None], 0.0), 0)
+        return tl.where(pairs, tl.exp2(tl.minimum(between, 0.0)), 0.0)
+
+
+@triton.jit
+def _decays_from(sums, sequence, t, at):
+    """From a step to those behind it and to itself (to, key), zero where they do not belong together."""
+    behind = (t >= at) & (sequence == row_of(sequence[:, None], t, at))
+    return tl.where(behind[:, None], tl.exp2(tl.minimum(sums - row_of(sums, t, at)[None, :], 0.0)), 0.0)
+
+
+@triton.jit
+def run_states(
+    x, y, log_decay, resets, first, states, last,
     length, heads, keys, values,
-    DOT: tl.constexpr, PRECISION: tl.constexpr,
+    BACKWARD: tl.constexpr, LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
 ):  # fmt: skip
-    """Outputs, weights, the final state and sums, and with `kept` those before each chunk."""
-    head, series = tl.program_id(1), tl.program_id(2).to(tl.int64)
-    i, j = tl.arange(0, KEYS), tl.program_id(0) * VALUES + tl.arange(0, VALUES)
-    t = tl.arange(0, STEPS)
+    """States of what keys `x` and values `y` write: before each chunk, and after the last.
+
+    Backward in time: the gradients of the states after each chunk, of queries `x` and gradients `y` of outputs, and
+    that of the state before the first.
+    """
+    of_head = tl.program_id(0).to(tl.int64)
+    series, head = of_head // heads, of_head % heads
+    i, j = tl.program_id(1) * KEYS + tl.arange(0, KEYS), tl.program_id(2) * VALUES + tl.arange(0, VALUES)
     is_key, is_value = i < keys, j < values
-    chunks, of_head = tl.cdiv(length, STEPS), series * heads + head
     is_number = is_key[:, None] & is_value[None, :]
+    chunks = tl.cdiv(length, STEPS)
     state = tl.zeros([KEYS, VALUES], tl.float32)
-    sums = tl.zeros([KEYS], tl.float32)
-    if initial is not None:
-        state = load_tile(initial, (of_head * keys + i) * values, j, is_number)
-    if initial_sums is not None:
-        sums = tl.load(initial_sums + of_head * keys + i, mask=is_key, other=0).to(tl.float32)
-
-    for start in range(0, length, STEPS):
-        is_step = start + t < length
-        step = series * length + start + t
-        row = step * heads + head
-        has_keys, has_values = is_step[:, None] & is_key[None, :], is_step[:, None] & is_value[None, :]
-        if kept is not None:
-            chunk = of_head * chunks + start // STEPS
-            tl.store(kept + (chunk * keys + i)[:, None] * values + j[None, :], state, mask=is_number)
-            if kept_sums is not None:
-                tl.store(kept_sums + chunk * keys + i, sums, mask=is_key)
-        queries, keys_t = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
-        values_t = load_tile(v, row * values, j, has_values)
-        between, into, out, total, pairs, reached, reaches = _decays(log_decay, resets, row, step, is_step, t)
-
-        scores = times(queries, tl.trans(keys_t), DOT, PRECISION)
-        scores = tl.where(pairs, scores * tl.exp2(tl.minimum(between, 0.0)), 0.0)
-        reading = queries * tl.where(reached, tl.exp2(into), 0.0)[:, None]
-        outputs = times(scores, values_t, DOT, PRECISION) + times(reading, state, DOT, PRECISION)
-        tl.store(y + (row * values)[:, None] + j[None, :], outputs, mask=has_values)
-        writing = keys_t * tl.where(reaches, tl.exp2(out), 0.0)[:, None]
-        survives = tl.sum(reached.to(tl.int32), 0) == STEPS
-        if weights is not None:
-            weight = tl.sum(scores, 1) + tl.sum(reading * sums[None, :], 1)
-            tl.store(weights + row, weight, mask=is_step)
-            sums = tl.where(survives, sums + exp2_less_one(total) * sums, 0.0) + tl.sum(writing, 0)
-        state = tl.where(survives, state + exp2_less_one(total) * state, 0.0)
-        state += times(tl.trans(writing), values_t, DOT, PRECISION)
-
-    tl.store(final + (of_head * keys + i)[:, None] * values + j[None, :], state, mask=is_number)
-    if final_sums is not None:
-        tl.store(final_sums + of_head * keys + i, sums, mask=is_key)
+    if first is not None:
+        state = load_tile(first, (of_head * keys + i) * values, j, is_number)
+    for n in range(chunks):
+        chunk = chunks - 1 - n if BACKWARD else n
+        at = ((of_head * chunks + chunk) * keys + i)[:, None] * values + j[None, :]
+        tl.store(states + at, state, mask=is_number)
+        t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
+        into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+        sequence, end = _sequences(resets, step, is_step, t)
+        weight = tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
+        if not BACKWARD:
+            weight = tl.where((sequence == end)[:, None], tl.exp2(out), 0.0)
+        writing = load_tile(x, row * keys, i, is_step[:, None] & is_key[None, :]) * weight
+        written = load_tile(y, row * values, j, is_step[:, None] & is_value[None, :])
+        state = tl.where(end == 0, state + exp2_less_one(total)[:, None] * state, 0.0)
+        state += times(tl.trans(writing), written, DOT, PRECISION)
+    tl.store(last + (of_head * keys + i)[:, None] * values + j[None, :], state, mask=is_number)
 
 
 @triton.jit
-def attend_backward(
-    q, k, v, log_decay, resets, kept, kept_sums, grad_y, grad_weights, grad_final, grad_final_sums,
-    grad_q, grad_k, grad_v, grad_log, grad_initial, grad_sums,
-    batch, length, heads, keys, values,
-    DOT: tl.constexpr, PRECISION: tl.constexpr,
+def read_states(
+    q, k, v, log_decay, resets, states, y,
+    length, heads, keys, values,
+    LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
 ):  # fmt: skip
-    """Gradients; of queries, keys and decays a part for each block of values. The first block has those of weights."""
-    head, series = tl.program_id(1), tl.program_id(2).to(tl.int64)
-    block = tl.program_id(0)
-    i, j = tl.arange(0, KEYS), block * VALUES + tl.arange(0, VALUES)
-    t = tl.arange(0, STEPS)
-    is_key, is_value = i < keys, j < values
-    chunks, of_head = tl.cdiv(length, STEPS), series * heads + head
-    is_number = is_key[:, None] & is_value[None, :]
-    carried = tl.zeros([KEYS, VALUES], tl.float32)
-    carried_sums = tl.zeros([KEYS], tl.float32)
-    if grad_final is not None:
-        carried = load_tile(grad_final, (of_head * keys + i) * values, j, is_number)
-    if grad_final_sums is not None:
-        carried_sums = tl.load(grad_final_sums + of_head * keys + i, mask=is_key, other=0).to(tl.float32)
-        carried_sums = tl.where(block == 0, carried_sums, 0.0)
+    """Outputs of a chunk: of its own steps, and of the state before it."""
+    chunks = tl.cdiv(length, STEPS)
+    of_chunk = tl.program_id(0).to(tl.int64)
+    of_head, chunk = of_chunk // chunks, of_chunk % chunks
+    series, head = of_head // heads, of_head % heads
+    j = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
+    is_value = j < values
+    t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
+    sequence, _ = _sequences(resets, step, is_step, t)
+    has_values = is_step[:, None] & is_value[None, :]
+    scores = tl.zeros([STEPS, STEPS], tl.float32)
+    outputs = tl.zeros([STEPS, VALUES], tl.float32)
+    for begin in range(0, keys, KEYS):
+        i = begin + tl.arange(0, KEYS)
+        is_key = i < keys
+        has_keys = is_step[:, None] & is_key[None, :]
+        queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
+        into, _, _ = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+        if LOGS > 1:
+            for at in range(STEPS):
+                products = queries * _decays_from(into, sequence, t, at) * row_of(written, t, at)[None, :]
+                scores += tl.where((t == at)[None, :], tl.sum(products, 1)[:, None], 0.0)
+        else:
+            scores += times(queries, tl.trans(written), DOT, PRECISION)
+        state = load_tile(states, (of_chunk * keys + i) * values, j, is_key[:, None] & is_value[None, :])
+        reading = queries * tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
+        outputs += times(reading, state, DOT, PRECISION)
+    if LOGS == 1:
+        scores *= _decays_of_pairs(log_decay, row, is_step, t, sequence)
+    outputs += times(scores, load_tile(v, row * values, j, has_values), DOT, PRECISION)
+    tl.store(y + (row * values)[:, None] + j[None, :], outputs, mask=has_values)
 
-    for back in range(chunks):
-        start = (chunks - 1 - back) * STEPS
-        is_step = start + t < length
-        step = series * length + start + t
-        row = step * heads + head
-        has_keys, has_values = is_step[:, None] & is_key[None, :], is_step[:, None] & is_value[None, :]
-        queries, keys_t = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
-        values_t, grad = load_tile(v, row * values, j, has_values), load_tile(grad_y, row * values, j, has_values)
-        chunk = of_head * chunks + start // STEPS
-        state = load_tile(kept, (chunk * keys + i) * values, j, is_number)
-        between, into, out, total, pairs, reached, reaches = _decays(log_decay, resets, row, step, is_step, t)
-        decays = tl.where(pairs, tl.exp2(tl.minimum(between, 0.0)), 0.0)
-        scores = times(queries, tl.trans(keys_t), DOT, PRECISION) * decays
-        entering = tl.where(reached, tl.exp2(into), 0.0)
-        leaving = tl.where(reaches, tl.exp2(out), 0.0)
-        survives = tl.sum(reached.to(tl.int32), 0) == STEPS
-        kept_part = tl.where(survives, tl.exp2(total), 0.0)
 
-        into_scores = times(grad, tl.trans(values_t), DOT, PRECISION)
-        into_reading = times(grad, tl.trans(state), DOT, PRECISION)
-        into_writing = times(values_t, tl.trans(carried), DOT, PRECISION)
-        of_total = tl.sum(tl.sum(carried * state, 1), 0)
-        if grad_weights is not None:
-            sums = tl.load(kept_sums + chunk * keys + i, mask=is_key, other=0)
-            grad_weight = tl.load(grad_weights + row, mask=is_step, other=0).to(tl.float32)
-            grad_weight = tl.where(block == 0, grad_weight, 0.0)
-            into_scores += grad_weight[:, None]
-            into_reading += grad_weight[:, None] * sums[None, :]
-            into_writing += carried_sums[None, :]
-            of_total += tl.sum(carried_sums * sums, 0)
-            carried_sums = kept_part * carried_sums + tl.sum(queries * (entering * grad_weight)[:, None], 0)
-        decayed = into_scores * decays
-        part = (block * batch * length + step) * heads + head
-        into_queries = times(decayed, keys_t, DOT, PRECISION) + entering[:, None] * into_reading
-        into_keys = times(tl.trans(decayed), queries, DOT, PRECISION) + leaving[:, None] * into_writing
+@triton.jit
+def gradients_by_head(
+    q, k, v, log_decay, resets, states, grad_y, grad_states, grad_q, grad_k, grad_v, grad_log,
+    batch, length, heads, keys, values,
+    LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
+    STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
+):  # fmt: skip
+    """Gradients of a chunk and a block of keys; those of values and decays are a part for each block."""
+    chunks = tl.cdiv(length, STEPS)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_head, chunk = of_chunk // chunks, of_chunk % chunks
+    series, head = of_head // heads, of_head % heads
+    i = block * KEYS + tl.arange(0, KEYS)
+    is_key = i < keys
+    t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
+    has_keys = is_step[:, None] & is_key[None, :]
+    sequence, end = _sequences(resets, step, is_step, t)
+    decays = _decays_of_pairs(log_decay, row, is_step, t, sequence)
+    into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+    entering = tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
+    leaving = tl.where((sequence == end)[:, None], tl.exp2(out), 0.0)
+    queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
+    scores = times(queries, tl.trans(written), DOT, PRECISION) * decays
+    part = (block * batch * length + step) * heads + head
+
+    into_scores = tl.zeros([STEPS, STEPS], tl.float32)
+    into_reading, into_writing = tl.zeros([STEPS, KEYS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
+    of_total = tl.zeros([KEYS], tl.float32)
+    for begin in range(0, values, VALUES):
+        j = begin + tl.arange(0, VALUES)
+        is_value = j < values
+        has_values, is_number = is_step[:, None] & is_value[None, :], is_key[:, None] & is_value[None, :]
+        at = (of_chunk * keys + i) * values
+        grad, of_values = load_tile(grad_y, row * values, j, has_values), load_tile(v, row * values, j, has_values)
+        state, grad_state = load_tile(states, at, j, is_number), load_tile(grad_states, at, j, is_number)
+        into_scores += times(grad, tl.trans(of_values), DOT, PRECISION)
+        into_reading += times(grad, tl.trans(state), DOT, PRECISION)
+        into_writing += times(of_values, tl.trans(grad_state), DOT, PRECISION)
+        of_total += tl.sum(grad_state * state, 1)
         into_values = times(tl.trans(scores), grad, DOT, PRECISION)
-        into_values += times(keys_t * leaving[:, None], carried, DOT, PRECISION)
-        tl.store(grad_q + (part * keys)[:, None] + i[None, :], into_queries, mask=has_keys)
-        tl.store(grad_k + (part * keys)[:, None] + i[None, :], into_keys, mask=has_keys)
-        tl.store(grad_v + (row * values)[:, None] + j[None, :], into_values, mask=has_values)
-        if log_decay is not None:
-            # a step's decay is in all pairs that lie across it, in what is read of the state, and in what leaves
-            across = tl.cumsum(tl.where(t[:, None] > t[None, :], scores * into_scores, 0.0), 0, reverse=True)
-            into_log = tl.sum(tl.where(t[:, None] > t[None, :], across, 0.0), 1)
-            into_log += tl.cumsum(tl.sum(queries * into_reading, 1) * entering, 0, reverse=True)
-            left = tl.sum(keys_t * into_writing, 1) * leaving
-            into_log += tl.sum(tl.where(t[:, None] > t[None, :], left[None, :], 0.0), 1)
-            tl.store(grad_log + part, into_log + of_total * kept_part, mask=is_step)
-        carried = kept_part * carried + times(tl.trans(queries * entering[:, None]), grad, DOT, PRECISION)
+        into_values += times(written * leaving, grad_state, DOT, PRECISION)
+        tl.store(grad_v + (part * values)[:, None] + j[None, :], into_values, mask=has_values)
 
-    tl.store(grad_initial + (of_head * keys + i)[:, None] * values + j[None, :], carried, mask=is_number)
-    if grad_sums is not None:
-        if block == 0:  # noqa: SIM102 - the compiler decides the one, the program the other
-            tl.store(grad_sums + of_head * keys + i, carried_sums, mask=is_key)
+    from_state, to_state = entering * into_reading, leaving * into_writing
+    decayed = into_scores * decays
+    into_queries = times(decayed, written, DOT, PRECISION) + from_state
+    into_keys = times(tl.trans(decayed), queries, DOT, PRECISION) + to_state
+    tl.store(grad_q + (row * keys)[:, None] + i[None, :], into_queries, mask=has_keys)
+    tl.store(grad_k + (row * keys)[:, None] + i[None, :], into_keys, mask=has_keys)
+    if log_decay is not None:
+        # a step's decay is in all pairs that lie across it, in what is read of the state, and in what leaves
+        earlier = t[:, None] > t[None, :]
+        across = tl.cumsum(tl.where(earlier, scores * into_scores, 0.0), 0, reverse=True)
+        into_log = tl.sum(tl.where(earlier, across, 0.0), 1)
+        into_log += tl.cumsum(tl.sum(queries * from_state, 1), 0, reverse=True)
+        left = tl.sum(written * to_state, 1)
+        into_log += tl.sum(tl.where(earlier, left[None, :], 0.0), 1)
+        kept = tl.where(end == 0, tl.exp2(total), 0.0)
+        tl.store(grad_log + part, into_log + tl.sum(of_total * kept, 0), mask=is_step)
+
+
+@triton.jit
+def gradients_by_key(
+    q, k, v, log_decay, resets, states, grad_y, grad_states, grad_q, grad_k, grad_v, grad_log,
+    batch, length, heads, keys, values,
+    LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
+    STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
+):  # fmt: skip
+    """As `gradients_by_head`, with a decay for each key."""
+    chunks = tl.cdiv(length, STEPS)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_head, chunk = of_chunk // chunks, of_chunk % chunks
+    series, head = of_head // heads, of_head % heads
+    i = block * KEYS + tl.arange(0, KEYS)
+    is_key = i < keys
+    t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
+    has_keys = is_step[:, None] & is_key[None, :]
+    sequence, end = _sequences(resets, step, is_step, t)
+    into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+    queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
+    part = (block * batch * length + step) * heads + head
+
+    # first what passes through the state
+    into_scores = tl.zeros([STEPS, STEPS], tl.float32)
+    from_state, to_state = tl.zeros([STEPS, KEYS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
+    of_total = tl.zeros([KEYS], tl.float32)
+    at_state = (of_chunk * keys + i) * values
+    for begin in range(0, values, VALUES):
+        j = begin + tl.arange(0, VALUES)
+        has_values, is_number = is_step[:, None] & (j < values)[None, :], is_key[:, None] & (j < values)[None, :]
+        grad, of_values = load_tile(grad_y, row * values, j, has_values), load_tile(v, row * values, j, has_values)
+        state, grad_state = load_tile(states, at_state, j, is_number), load_tile(grad_states, at_state, j, is_number)
+        into_scores += times(grad, tl.trans(of_values), DOT, PRECISION)
+        from_state += times(grad, tl.trans(state), DOT, PRECISION)
+        to_state += times(of_values, tl.trans(grad_state), DOT, PRECISION)
+        of_total += tl.sum(grad_state * state, 1)
+    leaving = tl.where((sequence == end)[:, None], tl.exp2(out), 0.0)
+    from_state *= tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
+    to_state *= leaving
+
+    # then pairs of steps; a step with itself does not decay, and would bury what others say of the decays
+    left = written * to_state
+    into_log = tl.zeros([STEPS, KEYS], tl.float32) + (of_total * tl.where(end == 0, tl.exp2(total), 0.0))[None, :]
+    scores = tl.zeros([STEPS, STEPS], tl.float32)
+    from_others, to_others = tl.zeros([STEPS, KEYS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
+    for at in range(STEPS):
+        decays = _decays_from(into, sequence, t, at)
+        key = row_of(written, t, at)
+        column = tl.sum(queries * decays * key[None, :], 1)
+        scores = tl.where((t == at)[None, :], column[:, None], scores)
+        grad_column = tl.sum(tl.where((t == at)[None, :], into_scores, 0.0), 1)
+        decayed = tl.where((t > at)[:, None], grad_column[:, None] * decays, 0.0)
+        from_others += decayed * key[None, :]
+        to_others = tl.where((t == at)[:, None], tl.sum(decayed * queries, 0)[None, :], to_others)
+        into_log += tl.where((t > at)[:, None], row_of(left, t, at)[None, :], 0.0)
+    into_log += tl.cumsum(queries * (from_others + from_state) - written * to_others, 0, reverse=True)
+    tl.store(grad_log + (row * keys)[:, None] + i[None, :], into_log, mask=has_keys)
+    of_itself = tl.sum(tl.where(t[:, None] == t[None, :], into_scores, 0.0), 1)[:, None]
+    into_queries = from_others + of_itself * written + from_state
+    into_keys = to_others + of_itself * queries + to_state
+    tl.store(grad_q + (row * keys)[:, None] + i[None, :], into_queries, mask=has_keys)
+    tl.store(grad_k + (row * keys)[:, None] + i[None, :], into_keys, mask=has_keys)
+
+    for begin in range(0, values, VALUES):
+        j = begin + tl.arange(0, VALUES)
+        has_values, is_number = is_step[:, None] & (j < values)[None, :], is_key[:, None] & (j < values)[None, :]
+        into_values = times(tl.trans(scores), load_tile(grad_y, row * values, j, has_values), DOT, PRECISION)
+        into_values += times(written * leaving, load_tile(grad_states, at_state, j, is_number), DOT, PRECISION)
+        tl.store(grad_v + (part * values)[:, None] + j[None, :], into_values, mask=has_values)
