@@ -16,7 +16,8 @@ from torch import Tensor
 __all__ = [
     "Launch",
     "blocks",
-    "can_launch", "contiguous",
+    "can_launch",
+    "contiguous",
     "dot_settings",
     "is_interpreted",
     "launch",

@@ -5,7 +5,18 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["LOG2_E", "compose", "exp2_less_one", "load_tile", "row_of", "sigmoid", "silu", "silu_slope", "softplus", "times"]
+__all__ = [
+    "LOG2_E",
+    "compose",
+    "exp2_less_one",
+    "load_tile",
+    "row_of",
+    "sigmoid",
+    "silu",
+    "silu_slope",
+    "softplus",
+    "times",
+]
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)

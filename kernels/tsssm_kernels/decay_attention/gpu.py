@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -86,29 +87,53 @@ def _forward(q, k, v, log_decay, state, resets, keep) -> list[Tensor]:
 
 
 def _backward(gradients, kept, q, k, v, log_decay, state, resets) -> list[Tensor | None]:
-    from .gpu_kernels import gradients_by_head, gradients_by_key
-
     grad_y, grad_state = gradients
     q, k, v, log_decay, resets = contiguous(q, k, v, log_decay, resets)
     grad_y, grad_state = contiguous(torch.zeros_like(v) if grad_y is None else grad_y, grad_state)
     grad_states, grad_first = _run_states(q, grad_y, log_decay, resets, grad_state, backward=True)
-    by_key = _is_by_key(log_decay)
-    kernel = gradients_by_key if by_key else gradients_by_head
-    (batch, length, heads, keys), values = q.shape, v.shape[3]
-    tile = _tile("key_gradients" if by_key else "gradients", q, v, log_decay)
-    n_blocks = blocks(keys, tile["KEYS"])
+    inputs = (q, k, v, log_decay, resets, kept[0], grad_y)
+    gradients_of = _gradients_by_key if _is_by_key(log_decay) else _gradients_by_head
+    return [*gradients_of(inputs, grad_states), grad_first.to(state.dtype), None]
 
-    def parts(x: Tensor | None) -> Tensor | None:
-        """A part for each block of keys."""
-        kind = None if x is None else x.dtype if n_blocks == 1 else torch.float32
-        return None if x is None else x.new_empty(n_blocks, *x.shape, dtype=kind)
 
-    grad_q, grad_k, grad_v = torch.empty_like(q), torch.empty_like(k), parts(v)
-    grad_log = torch.empty_like(log_decay) if by_key else parts(log_decay)
-    inputs, into = (q, k, v, log_decay, resets, kept[0], grad_y, grad_states), (grad_q, grad_k, grad_v, grad_log)
-    launch(kernel, (batch * heads * kept[0].shape[2], n_blocks), (*inputs, *into, batch, length, heads, keys, values), tile)
-    of_log = grad_log if by_key else summed_parts(grad_log, log_decay)
-    return [grad_q, grad_k, summed_parts(grad_v, v), of_log, grad_first.to(state.dtype), None]
+def _gradients_by_head(inputs: Sequence[Any], grad_states: Tensor) -> list[Tensor | None]:
+    """Of queries, keys, values and log-decays."""
+    from .gpu_kernels import query_gradients_by_head, written_gradients_by_head
+
+    q, k, v, log_decay, *_ = inputs
+    sizes, programs = (*q.shape, v.shape[3]), grad_states.shape[:3].numel()
+    tile = _tile("query_gradients", q, v, log_decay)
+    n_blocks = blocks(q.shape[3], tile["KEYS"])
+    grad_q, from_queries = torch.empty_like(q), _parts(log_decay, n_blocks)
+    launch(query_gradients_by_head, (programs, n_blocks), (*inputs, grad_q, from_queries, *sizes), tile)
+    tile = _tile("written_gradients", q, v, log_decay)
+    n_blocks = blocks(q.shape[3], tile["KEYS"])
+    into = grad_k, grad_v, from_written = torch.empty_like(k), _parts(v, n_blocks), _parts(log_decay, n_blocks)
+    launch(written_gradients_by_head, (programs, n_blocks), (*inputs, grad_states, *into, *sizes), tile)
+    of_log = None if log_decay is None else summed_parts(torch.cat([from_queries, from_written]), log_decay)
+    return [grad_q, grad_k, summed_parts(grad_v, v), of_log]
+
+
+def _gradients_by_key(inputs: Sequence[Any], grad_states: Tensor) -> list[Tensor | None]:
+    """Of queries, keys, values and log-decays."""
+    from .gpu_kernels import gradients_by_key
+
+    q, k, v, log_decay, *_ = inputs
+    tile = _tile("key_gradients", q, v, log_decay)
+    n_blocks = blocks(q.shape[3], tile["KEYS"])
+    into = grad_q, grad_k, grad_v, grad_log = (
+        *map(torch.empty_like, (q, k)),
+        _parts(v, n_blocks),
+        torch.empty_like(log_decay),
+    )
+    arguments = (*inputs, grad_states, *into, *q.shape, v.shape[3])
+    launch(gradients_by_key, (grad_states.shape[:3].numel(), n_blocks), arguments, tile)
+    return [grad_q, grad_k, summed_parts(grad_v, v), grad_log]
+
+
+def _parts(x: Tensor | None, count: int) -> Tensor | None:
+    """Room for a part of a gradient for each block of keys."""
+    return None if x is None else x.new_empty(count, *x.shape, dtype=torch.float32)
 
 
 _attend = differentiable(

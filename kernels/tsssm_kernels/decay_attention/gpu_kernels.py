@@ -17,7 +17,13 @@ import triton.language as tl
 
 from ..gpu_math import LOG2_E, exp2_less_one, load_tile, row_of, times
 
-__all__ = ["gradients_by_head", "gradients_by_key", "read_states", "run_states"]
+__all__ = [
+    "gradients_by_key",
+    "query_gradients_by_head",
+    "read_states",
+    "run_states",
+    "written_gradients_by_head",
+]
 
 
 @triton.jit
@@ -126,7 +132,7 @@ def read_states(
     j = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
     is_value = j < values
     t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
-    sequence, _ = _sequences(resets, step, is_step, t)
+    sequence, _end = _sequences(resets, step, is_step, t)
     has_values = is_step[:, None] & is_value[None, :]
     scores = tl.zeros([STEPS, STEPS], tl.float32)
     outputs = tl.zeros([STEPS, VALUES], tl.float32)
@@ -135,7 +141,7 @@ def read_states(
         is_key = i < keys
         has_keys = is_step[:, None] & is_key[None, :]
         queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
-        into, _, _ = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+        into, _out, _total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
         if LOGS > 1:
             for at in range(STEPS):
                 products = queries * _decays_from(into, sequence, t, at) * row_of(written, t, at)[None, :]
@@ -152,13 +158,23 @@ def read_states(
 
 
 @triton.jit
-def gradients_by_head(
-    q, k, v, log_decay, resets, states, grad_y, grad_states, grad_q, grad_k, grad_v, grad_log,
+def _logs_of_head(log_decay, row, is_step, is_followed, t, heads):
+    """As `_logs`, with a decay of the head: (steps,), (steps,) and a number."""
+    log, later = t * 0.0, t * 0.0
+    if log_decay is not None:
+        log = tl.load(log_decay + row, mask=is_step, other=0).to(tl.float32) * LOG2_E
+        later = tl.load(log_decay + row + heads, mask=is_followed, other=0).to(tl.float32) * LOG2_E
+    return tl.cumsum(log, 0), tl.cumsum(later, 0, reverse=True), tl.sum(log, 0)
+
+
+@triton.jit
+def query_gradients_by_head(
+    q, k, v, log_decay, resets, states, grad_y, grad_q, grad_log,
     batch, length, heads, keys, values,
     LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of a chunk and a block of keys; those of values and decays are a part for each block."""
+    """Gradients of a chunk's queries, for a block of keys; of log-decays what that block's readings say."""
     chunks = tl.cdiv(length, STEPS)
     of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
     of_head, chunk = of_chunk // chunks, of_chunk % chunks
@@ -167,17 +183,56 @@ def gradients_by_head(
     is_key = i < keys
     t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
     has_keys = is_step[:, None] & is_key[None, :]
+    into_scores, into_reading = tl.zeros([STEPS, STEPS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
+    for begin in range(0, values, VALUES):
+        j = begin + tl.arange(0, VALUES)
+        is_value = j < values
+        has_values = is_step[:, None] & is_value[None, :]
+        grad = load_tile(grad_y, row * values, j, has_values)
+        into_scores += times(grad, tl.trans(load_tile(v, row * values, j, has_values)), DOT, PRECISION)
+        state = load_tile(states, (of_chunk * keys + i) * values, j, is_key[:, None] & is_value[None, :])
+        into_reading += times(grad, tl.trans(state), DOT, PRECISION)
+    sequence, _end = _sequences(resets, step, is_step, t)
+    into, _out, _total = _logs_of_head(log_decay, row, is_step, is_followed, t, heads)
+    into_reading *= tl.where(sequence == 0, tl.exp2(into), 0.0)[:, None]
+    decayed = into_scores * _decays_of_pairs(log_decay, row, is_step, t, sequence)
+    written = load_tile(k, row * keys, i, has_keys)
+    into_queries = times(decayed, written, DOT, PRECISION) + into_reading
+    tl.store(grad_q + (row * keys)[:, None] + i[None, :], into_queries, mask=has_keys)
+    if log_decay is not None:
+        # a step's decay is in what is read of the state from there on, and in all pairs that lie across it
+        queries = load_tile(q, row * keys, i, has_keys)
+        into_log = tl.cumsum(tl.sum(queries * into_reading, 1), 0, reverse=True)
+        products = times(queries, tl.trans(written), DOT, PRECISION) * decayed
+        across = tl.cumsum(tl.where(t[:, None] > t[None, :], products, 0.0), 0, reverse=True)
+        into_log += tl.sum(tl.where(t[:, None] > t[None, :], across, 0.0), 1)
+        tl.store(grad_log + (block * batch * length + step) * heads + head, into_log, mask=is_step)
+
+
+@triton.jit
+def written_gradients_by_head(
+    q, k, v, log_decay, resets, states, grad_y, grad_states, grad_k, grad_v, grad_log,
+    batch, length, heads, keys, values,
+    LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
+    STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
+):  # fmt: skip
+    """Gradients of a chunk's keys and values, for a block of keys; those of values and decays in a part for each."""
+    chunks = tl.cdiv(length, STEPS)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_head, chunk = of_chunk // chunks, of_chunk % chunks
+    series, head = of_head // heads, of_head % heads
+    i = block * KEYS + tl.arange(0, KEYS)
+    is_key = i < keys
+    t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
+    has_keys = is_step[:, None] & is_key[None, :]
+    part = (block * batch * length + step) * heads + head
     sequence, end = _sequences(resets, step, is_step, t)
     decays = _decays_of_pairs(log_decay, row, is_step, t, sequence)
-    into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
-    entering = tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
-    leaving = tl.where((sequence == end)[:, None], tl.exp2(out), 0.0)
-    queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
-    scores = times(queries, tl.trans(written), DOT, PRECISION) * decays
-    part = (block * batch * length + step) * heads + head
-
-    into_scores = tl.zeros([STEPS, STEPS], tl.float32)
-    into_reading, into_writing = tl.zeros([STEPS, KEYS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
+    _into, out, total = _logs_of_head(log_decay, row, is_step, is_followed, t, heads)
+    leaving = tl.where(sequence == end, tl.exp2(out), 0.0)
+    written = load_tile(k, row * keys, i, has_keys)
+    scores = times(load_tile(q, row * keys, i, has_keys), tl.trans(written), DOT, PRECISION) * decays
+    into_scores, into_writing = tl.zeros([STEPS, STEPS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
     of_total = tl.zeros([KEYS], tl.float32)
     for begin in range(0, values, VALUES):
         j = begin + tl.arange(0, VALUES)
@@ -185,31 +240,24 @@ def gradients_by_head(
         has_values, is_number = is_step[:, None] & is_value[None, :], is_key[:, None] & is_value[None, :]
         at = (of_chunk * keys + i) * values
         grad, of_values = load_tile(grad_y, row * values, j, has_values), load_tile(v, row * values, j, has_values)
-        state, grad_state = load_tile(states, at, j, is_number), load_tile(grad_states, at, j, is_number)
+        grad_state = load_tile(grad_states, at, j, is_number)
         into_scores += times(grad, tl.trans(of_values), DOT, PRECISION)
-        into_reading += times(grad, tl.trans(state), DOT, PRECISION)
         into_writing += times(of_values, tl.trans(grad_state), DOT, PRECISION)
-        of_total += tl.sum(grad_state * state, 1)
         into_values = times(tl.trans(scores), grad, DOT, PRECISION)
-        into_values += times(written * leaving, grad_state, DOT, PRECISION)
+        into_values += times(written * leaving[:, None], grad_state, DOT, PRECISION)
         tl.store(grad_v + (part * values)[:, None] + j[None, :], into_values, mask=has_values)
-
-    from_state, to_state = entering * into_reading, leaving * into_writing
-    decayed = into_scores * decays
-    into_queries = times(decayed, written, DOT, PRECISION) + from_state
-    into_keys = times(tl.trans(decayed), queries, DOT, PRECISION) + to_state
-    tl.store(grad_q + (row * keys)[:, None] + i[None, :], into_queries, mask=has_keys)
+        if log_decay is not None:
+            of_total += tl.sum(grad_state * load_tile(states, at, j, is_number), 1)
+    into_writing *= leaving[:, None]
+    queries = load_tile(q, row * keys, i, has_keys)
+    into_keys = times(tl.trans(into_scores * decays), queries, DOT, PRECISION) + into_writing
     tl.store(grad_k + (row * keys)[:, None] + i[None, :], into_keys, mask=has_keys)
     if log_decay is not None:
-        # a step's decay is in all pairs that lie across it, in what is read of the state, and in what leaves
-        earlier = t[:, None] > t[None, :]
-        across = tl.cumsum(tl.where(earlier, scores * into_scores, 0.0), 0, reverse=True)
-        into_log = tl.sum(tl.where(earlier, across, 0.0), 1)
-        into_log += tl.cumsum(tl.sum(queries * from_state, 1), 0, reverse=True)
-        left = tl.sum(written * to_state, 1)
-        into_log += tl.sum(tl.where(earlier, left[None, :], 0.0), 1)
-        kept = tl.where(end == 0, tl.exp2(total), 0.0)
-        tl.store(grad_log + part, into_log + tl.sum(of_total * kept, 0), mask=is_step)
+        # a step's decay is in all that left before it, and in what is kept of the state
+        left = tl.sum(written * into_writing, 1)
+        into_log = tl.sum(tl.where(t[:, None] > t[None, :], left[None, :], 0.0), 1)
+        into_log += tl.sum(of_total, 0) * tl.where(end == 0, tl.exp2(total), 0.0)
+        tl.store(grad_log + part, into_log, mask=is_step)
 
 
 @triton.jit
@@ -219,7 +267,7 @@ def gradients_by_key(
     LOGS: tl.constexpr, DOT: tl.constexpr, PRECISION: tl.constexpr,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr,
 ):  # fmt: skip
-    """As `gradients_by_head`, with a decay for each key."""
+    """Gradients of a chunk and a block of keys, with a decay for each key; those of values a part for each block."""
     chunks = tl.cdiv(length, STEPS)
     of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
     of_head, chunk = of_chunk // chunks, of_chunk % chunks
