@@ -140,7 +140,7 @@ def dot_settings(x: Tensor) -> dict[str, Any]:
     return {"DOT": kind, "PRECISION": three if exact else "tf32"}
 
 
-def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
+def contiguous(*tensors: Tensor | None) -> list[Any]:
     """The tensors as kernels take them.
 
     Examples
@@ -152,7 +152,7 @@ def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
 
 
 def summed_parts(parts: Tensor | None, like: Tensor | None) -> Tensor | None:
-    """A gradient from the parts, (parts, ...), that programs have written, added in order, in the dtype of what it is of.
+    """A gradient from the parts, (parts, ...), that programs have written: added in order, in the dtype of `like`.
 
     Examples
     --------

@@ -293,7 +293,7 @@ def test_wrong_dtypes_are_refused():
 
 def test_backend_by_argument_and_environment(monkeypatch):
     inputs = make_inputs(length=3)
-    with pytest.raises(ValueError, match=r"backend is 'cuda'.*\['chunked', 'cpu', 'reference'\]"):
+    with pytest.raises(ValueError, match=r"backend is 'cuda'.*\['chunked', 'cpu', 'reference', 'triton'\]"):
         selective_scan(**inputs, backend="cuda")
     monkeypatch.setenv("TSSSM_BACKEND", "fastest")
     with pytest.raises(ValueError, match=r"TSSSM_BACKEND is 'fastest'"):

@@ -28,7 +28,12 @@ def attend_gpu(
     resets: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
     """As `attend_chunked`, with tensors of floating dtypes up to float32."""
-    return with_ones(lambda v, state: _attend(q, k, v, log_decay, state, resets), v, state, sums)
+
+    def attend(v: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        y, after = _attend(q, k, v, log_decay, state, resets)
+        return y, after
+
+    return with_ones(attend, v, state, sums)
 
 
 def _is_by_key(log_decay: Tensor | None) -> bool:
@@ -36,8 +41,8 @@ def _is_by_key(log_decay: Tensor | None) -> bool:
 
 
 def _steps(v: Tensor, log_decay: Tensor | None) -> int:
-    """Of a chunk: the same in all kernels."""
-    return find_tile("decay_attention", 2 if _is_by_key(log_decay) else 1, v.device)["STEPS"]
+    """Of a chunk, the same in all kernels: more where numbers are half as long, and do not fill the registers."""
+    return 32 if v.dtype.itemsize == 2 and not _is_by_key(log_decay) else 16
 
 
 def _tile(kernel: str, q: Tensor, v: Tensor, log_decay: Tensor | None) -> dict[str, Any]:
@@ -110,7 +115,8 @@ def _gradients_by_head(inputs: Sequence[Any], grad_states: Tensor) -> list[Tenso
     n_blocks = blocks(q.shape[3], tile["KEYS"])
     into = grad_k, grad_v, from_written = torch.empty_like(k), _parts(v, n_blocks), _parts(log_decay, n_blocks)
     launch(written_gradients_by_head, (programs, n_blocks), (*inputs, grad_states, *into, *sizes), tile)
-    of_log = None if log_decay is None else summed_parts(torch.cat([from_queries, from_written]), log_decay)
+    parts = [part for part in (from_queries, from_written) if part is not None]
+    of_log = summed_parts(torch.cat(parts), log_decay) if parts else None
     return [grad_q, grad_k, summed_parts(grad_v, v), of_log]
 
 

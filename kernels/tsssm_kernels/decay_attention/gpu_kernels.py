@@ -64,12 +64,12 @@ def _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS: tl.const
 def _decays_of_pairs(log_decay, row, is_step, t, sequence):
     """From one step to another (to, from) with a decay of the head; each pair has a sum of its own, which is exact."""
     pairs = (t[:, None] >= t[None, :]) & (sequence[:, None] == sequence[None, :])
-    if log_decay is None:
-        return tl.where(pairs, 1.0, 0.0)
-    else:
+    decays = tl.where(pairs, 1.0, 0.0)
+    if log_decay is not None:
         log = tl.load(log_decay + row, mask=is_step, other=0).to(tl.float32) * LOG2_E
         between = tl.cumsum(tl.where(t[:, None] > t[None, :], log[:, None], 0.0), 0)
-        return tl.where(pairs, tl.exp2(tl.minimum(between, 0.0)), 0.0)
+        decays *= tl.exp2(tl.minimum(between, 0.0))
+    return decays
 
 
 @triton.jit
