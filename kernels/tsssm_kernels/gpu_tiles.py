@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["architecture", "find_tile"]
+__all__ = ["architecture", "find_tile", "set_rows"]
 
 
 @cache
@@ -56,7 +56,24 @@ def find_tile(kernel: str, width: int, device: torch.device) -> dict[str, Any]:
     for row in rows:
         if width <= row["up_to"]:
             return {name: value for name, value in row.items() if name != "up_to"}
-    raise ValueError(f"{kernel}: a width of {width} is more than its GPU kernel takes, {rows[-1]['up_to']}.")
+    raise ValueError(
+        f"{kernel}: a width of {width} is more than the GPU kernel takes, {rows[-1]['up_to']}. Use backend='chunked'."
+    )
+
+
+def set_rows(kernel: str, name: str, rows: list[dict[str, int]]) -> None:
+    """Have a kernel use other tiles in this process, on one architecture: to measure them.
+
+    Parameters
+    ----------
+    kernel : str
+    name : str
+        Of the `architecture`.
+    rows : list of dict
+        As in ``gpu_tiles.json``.
+    """
+    _table()[kernel][name] = rows
+    find_tile.cache_clear()
 
 
 @cache

@@ -35,11 +35,11 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def write_report(name: str, figures: dict[str, Any]) -> Path:
-    """Write ``docs/benchmarks/<name>.json``."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
+def write_report(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Write ``<name>.json`` to the folder, docs/benchmarks by default."""
+    folder.mkdir(parents=True, exist_ok=True)
     report = {"written": datetime.now(UTC).date().isoformat(), "machine": machine(), **figures}
-    path = RESULTS / f"{name}.json"
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written to docs/benchmarks/{path.name}")
+    print(f"written to {folder.parent.name}/{folder.name}/{path.name}")
     return path

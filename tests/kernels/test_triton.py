@@ -25,6 +25,12 @@ def test_kernels_equal_the_reference(name, case):
     check_kernels(OPERATORS[name], OPERATORS[name].cases[case])
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+def test_kernels_take_a_single_step_and_many(name):
+    make = next(iter(OPERATORS[name].cases.values()))
+    check_kernels(OPERATORS[name], make, lengths=(1, 32))
+
+
 @pytest.mark.parametrize(("name", "case"), HARD)
 def test_kernels_are_accurate_when_it_is_hard(name, case):
     check_kernels(OPERATORS[name], OPERATORS[name].hard[case], lengths=(32,))

@@ -44,7 +44,7 @@ def decay_attention_composed(
     own = scales = None
     if taps is not None:
         keys, own, memory, key_sum = _two_taps(q, k, taps, initial_state, resets)
-        key, value = k[:, -1], v[:, -1]
+        key, value = k[:, -1].to(memory.dtype), v[:, -1].to(memory.dtype)
     if input_gate is not None:
         keys, factor, scales = _gated(k, log, input_gate, scale, resets)
         scale = scales[:, -1]
@@ -93,7 +93,7 @@ def _gated(
 
 def _decay_sums(q: Tensor, log_decay: Tensor | None, initial: Tensor, resets: Tensor | None) -> Tensor:
     """Decayed numbers of steps, (batch, length, heads)."""
-    decays = torch.ones_like(q[..., 0]) if log_decay is None else log_decay.exp()
+    decays = torch.ones_like(q[..., 0], dtype=initial.dtype) if log_decay is None else log_decay.to(initial.dtype).exp()
     if resets is not None:
         decays = torch.where(resets.unsqueeze(-1), 0.0, decays)
     return linear_recurrence(decays, torch.ones_like(decays), initial)

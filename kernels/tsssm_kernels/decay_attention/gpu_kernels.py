@@ -176,7 +176,7 @@ def query_gradients_by_head(
 ):  # fmt: skip
     """Gradients of a chunk's queries, for a block of keys; of log-decays what that block's readings say."""
     chunks = tl.cdiv(length, STEPS)
-    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     of_head, chunk = of_chunk // chunks, of_chunk % chunks
     series, head = of_head // heads, of_head % heads
     i = block * KEYS + tl.arange(0, KEYS)
@@ -218,7 +218,7 @@ def written_gradients_by_head(
 ):  # fmt: skip
     """Gradients of a chunk's keys and values, for a block of keys; those of values and decays in a part for each."""
     chunks = tl.cdiv(length, STEPS)
-    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     of_head, chunk = of_chunk // chunks, of_chunk % chunks
     series, head = of_head // heads, of_head % heads
     i = block * KEYS + tl.arange(0, KEYS)
@@ -269,7 +269,7 @@ def gradients_by_key(
 ):  # fmt: skip
     """Gradients of a chunk and a block of keys, with a decay for each key; those of values a part for each block."""
     chunks = tl.cdiv(length, STEPS)
-    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    of_chunk, block = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     of_head, chunk = of_chunk // chunks, of_chunk % chunks
     series, head = of_head // heads, of_head % heads
     i = block * KEYS + tl.arange(0, KEYS)

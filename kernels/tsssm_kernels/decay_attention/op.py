@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..arguments import check_sequence, check_shapes, computed_dtype
+from ..arguments import check_sequence, check_shapes, computed_dtype, converted
 from ..backends import choose_backend, prepared
 from .chunked import attend_chunked
 from .composed import decay_attention_composed
@@ -139,11 +139,11 @@ def decay_attention(
     if initial_state is not None:
         _check_state(initial_state, state, q, v)
         state = initial_state
-    tensors = (q, k, v, log_decay, angles, bonus, input_gate, taps, time_gaps, *state)
-    dtype = computed_dtype(tensors)
+    tensors = (q, k, v, log_decay, angles, bonus, input_gate, taps, time_gaps)
+    dtype = computed_dtype((*tensors, *state))
     form = choose_backend(backend, BACKENDS, v, dtype)
     attend = BACKENDS[form]
-    q, k, values, log_decay, angles, bonus, input_gate, taps, time_gaps, *parts = prepared(form, tensors, dtype)
+    q, k, values, log_decay, angles, bonus, input_gate, taps, time_gaps = prepared(form, tensors, dtype)
     shared = v.shape[2] // q.shape[2]
     if shared > 1:
         q, k = q.repeat_interleave(shared, dim=2), k.repeat_interleave(shared, dim=2)
@@ -159,7 +159,7 @@ def decay_attention(
         normalizer=normalizer,
         eps=eps,
         time_gaps=time_gaps,
-        initial_state=DecayState(*parts),
+        initial_state=DecayState(*converted(state, dtype)),
         resets=resets,
     )
     return y.to(v.dtype), after

@@ -65,7 +65,7 @@ def _forward(
     y, state, kept = made = [u.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(u))]
     (batch, length, channels), tile = u.shape, _tile("forward", A)
     inputs = contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, initial_state)
-    grid = (blocks(channels, tile["CHANNELS"]), batch)
+    grid = (batch, blocks(channels, tile["CHANNELS"]))
     arguments = (*inputs, y, state, kept if keep else None, length, channels, A.shape[1])
     launch(scan_forward, grid, arguments, tile | {"SOFTPLUS": delta_softplus})
     return made
@@ -78,7 +78,7 @@ def _backward(
 
     grad_y, grad_state = gradients
     (batch, length, channels), states, tile = u.shape, A.shape[1], _tile("backward", A)
-    grid = (blocks(channels, tile["CHANNELS"]), batch)
+    grid = (batch, blocks(channels, tile["CHANNELS"]))
     inputs = contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, kept[0])
 
     def parts(needed: Tensor | None, *shape: int) -> Tensor | None:
@@ -91,12 +91,12 @@ def _backward(
         "u": like(u),
         "delta": like(delta),
         "A": parts(A, batch, channels, states),
-        "B": parts(B, grid[0], batch, length, states),
-        "C": parts(C, grid[0], batch, length, states),
+        "B": parts(B, grid[1], batch, length, states),
+        "C": parts(C, grid[1], batch, length, states),
         "D": parts(D, batch, channels),
         "z": like(z),
         "delta_bias": parts(delta_bias, batch, channels),
-        "time_gaps": parts(time_gaps, grid[0], batch, length),
+        "time_gaps": parts(time_gaps, grid[1], batch, length),
         "initial_state": like(initial_state),
     }
     incoming = contiguous(torch.zeros_like(u) if grad_y is None else grad_y, grad_state)

@@ -36,8 +36,8 @@ def scan_forward(
     SOFTPLUS: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr, STATES: tl.constexpr,
 ):  # fmt: skip
     """Outputs, the final state, and with `kept` the state before each tile of steps."""
-    series = tl.program_id(1).to(tl.int64)
-    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
+    series = tl.program_id(0).to(tl.int64)
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     n = tl.arange(0, STATES)
     t = tl.arange(0, STEPS)
     is_channel, is_state = c < channels, n < states
@@ -93,9 +93,9 @@ def scan_backward(
     SOFTPLUS: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr, STATES: tl.constexpr,
 ):  # fmt: skip
     """What programs of other channels or series add to as well has a part for each, summed afterwards in order."""
-    series = tl.program_id(1).to(tl.int64)
-    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
-    part = tl.program_id(0) * series_count + series  # of B, C and gaps: a block of channels, a series
+    series = tl.program_id(0).to(tl.int64)
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    part = tl.program_id(1) * series_count + series  # of B, C and gaps: a block of channels, a series
     n = tl.arange(0, STATES)
     t = tl.arange(0, STEPS)
     is_channel, is_state = c < channels, n < states
