@@ -51,7 +51,7 @@ class Forecaster(BaseEstimator):
         Steps ahead.
     mixer : str, type of Mixer, sequence of these or None
         Sequence mixer of the network, or a pattern of several: ``"mamba2*3+attention"``, ``"(rwkv7*2+attention)*2"``,
-        ``["mamba", MyMixer]``. None is the class's own (the rotary average).
+        ``["mamba", MyMixer]``. None is the class's own (``"mamba+rotary_average"``).
     mixer_settings : dict or None
         Settings of the mixers' own by name, such as ``{"state_size": 8}``: a plain name goes to every mixer that has
         it, ``"attention__window"`` to that one. `set_params` and `tune` know them as ``mixer__state_size`` and
@@ -144,7 +144,7 @@ class Forecaster(BaseEstimator):
     Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces, arXiv 2312.00752.
     """
 
-    _own_mixer: ClassVar[str | None] = "rotary_average"  # why: docs/zoo.md, "Which to take"
+    _own_mixer: ClassVar[str | None] = "mamba+rotary_average"  # why: docs/zoo.md, "Which to take"
     _own_base: ClassVar[str | None] = None  # a base that the class fixes
 
     def __init__(
