@@ -52,12 +52,12 @@ def fill(page: str, report: dict[str, Any]) -> str:
         "What they take:",
         table(["", *COSTS], [[f"`{mixer}`", *cost_cells(report, mixer)] for mixer in mixers]),
     ]
-    page = _between(page, "zoo-table", "\n\n".join(tables))
+    page = between(page, "zoo-table", "\n\n".join(tables))
     for mixer in mixers:
         if f"<!-- zoo-row: {mixer} -->" in page:
             rows = [[name, *error_cells(report, mixer, part)] for name, part in PARTS.items()]
             tables = [table(["", *_columns(report)], rows), table(COSTS, [cost_cells(report, mixer)])]
-            page = _between(page, f"zoo-row: {mixer}", "\n\n".join(tables))
+            page = between(page, f"zoo-row: {mixer}", "\n\n".join(tables))
     return page
 
 
@@ -101,7 +101,8 @@ def _number(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
 
-def _between(page: str, marker: str, text: str) -> str:
+def between(page: str, marker: str, text: str) -> str:
+    """The page with other text between a marker and the end that follows it."""
     pattern = re.compile(rf"(<!-- {re.escape(marker)} -->\n).*?(<!-- end -->)", re.DOTALL)
     assert pattern.search(page), marker
     return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)

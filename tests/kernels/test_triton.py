@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from tsssm_kernels import selective_scan
+from tsssm.mixers import Mamba2
+from tsssm_kernels import decay_attention, selective_scan
 from tsssm_kernels.conformance import check_kernels, find_operators
-from tsssm_kernels.gpu_launch import is_interpreted
+from tsssm_kernels.gpu_launch import is_interpreted, recorded_launches
 
 pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
 
@@ -40,3 +42,96 @@ def test_a_dtype_that_kernels_do_not_know_is_refused():
     x = torch.ones(1, 2, 1, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"'triton', which computes in float32 on GPUs.*float64.*Use 'chunked'"):
         selective_scan(x, x, -x[0, :1], x, x, backend="triton")
+
+
+def test_mixed_dtypes_have_gradients_of_their_own_dtypes():
+    q, k, v = (torch.randn(1, 5, 2, 4).bfloat16().requires_grad_() for _ in range(3))
+    log_decay = (-torch.rand(1, 5, 2)).requires_grad_()
+    y, state = decay_attention(q, k, v, log_decay, backend="triton")
+    (y.float().sum() + state.memory.sum()).backward()
+    assert (y.dtype, state.memory.dtype) == (torch.bfloat16, torch.float32)
+    assert [x.grad.dtype for x in (q, k, v, log_decay)] == [torch.bfloat16] * 3 + [torch.float32]
+
+
+def test_what_is_too_wide_for_a_tile_is_refused():
+    x = torch.ones(1, 2, 1)
+    with pytest.raises(
+        ValueError, match=r"a width of 300 is more than the GPU kernel takes, 256\. Use backend='chunked'"
+    ):
+        selective_scan(x, x, -torch.ones(1, 300), torch.ones(1, 2, 300), torch.ones(1, 2, 300), backend="triton")
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes the CPU wait for a device; CUDA graphs and streams need that."""
+
+    WAITING = (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero, torch.ops.aten.is_nonzero)
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert function.overloadpacket not in self.WAITING, f"{function} waits for the device"
+        if function.namespace != "tsssm":
+            return function(*args, **(kwargs or {}))
+        with self:  # what it is made of, too
+            return function.redispatch(torch._C.DispatchKeySet(torch._C.DispatchKey.CPU), *args, **(kwargs or {}))
+
+
+def inputs_of(name, length=5):
+    """Of an operator's first case, with resets; numbers differentiable."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = next(iter(OPERATORS[name].cases.values()))(generator, 2, length)
+    inputs["resets"] = torch.rand(2, length, generator=generator) < 0.3
+    for x in inputs.values():
+        for part in x if isinstance(x, tuple) else [x]:
+            if isinstance(part, torch.Tensor) and part.dtype != torch.bool:
+                part.requires_grad_()
+    return inputs
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_nothing_waits_for_the_device(name):
+    inputs = inputs_of(name)
+    with recorded_launches() as launches, NoWaiting():
+        y, _ = OPERATORS[name].function(**inputs, backend="triton")
+        y.sum().backward()
+    assert len(launches) >= 2
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_is_one_operator_to_torch(name):
+    inputs = inputs_of(name, length=3)
+    with Recorded() as recorded:
+        OPERATORS[name].function(**inputs, backend="triton")
+    assert [str(function) for function, _ in recorded.calls if "triton" in str(function)]
+    for function, args in recorded.calls:
+        checks = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+        torch.library.opcheck(function, [leaf(x) for x in args], test_utils=checks)
+
+
+class Recorded(TorchDispatchMode):
+    """Remembers calls of the library's own operators."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.namespace == "tsssm":
+            self.calls.append((function, args))
+        return function(*args, **(kwargs or {}))
+
+
+def leaf(x):
+    return x.detach().requires_grad_(x.requires_grad) if isinstance(x, torch.Tensor) else x
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch.compile's own
+def test_a_network_compiles_without_a_graph_break(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TSSSM_BACKEND", "triton")
+    mixer = Mamba2(16, state_size=4, head_size=8)
+    x = torch.randn(1, 4, 16)
+    expected = mixer(x)[0]
+    compiled = torch.compile(lambda x: mixer(x)[0], fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), expected, rtol=1e-5, atol=1e-6)
+    compiled(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in mixer.parameters())
