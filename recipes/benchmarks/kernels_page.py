@@ -35,7 +35,7 @@ def fill(page: str, operator: str, report: dict[str, Any]) -> str:
     ]
     header = ["", "dtype", "kernel", *(f"{name} ({target})" for target, name in TARGETS.items())]
     parts += [
-        "Registers of a thread / bytes of shared memory / instructions of the matrix units, and spilled bytes where there "
+        "Registers of a thread / bytes of shared memory / instructions of the matrix units, and spilled bytes if there "
         "are any, as compiled ahead of time; nothing of it is a measured time:",
         table(header, _compiled([row for row in report["kernels"] if row["case"].split(",")[0] == operator])),
     ]

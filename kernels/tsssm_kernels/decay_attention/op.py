@@ -85,10 +85,11 @@ def decay_attention(
         The state before the first step; zero if left out.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: this step starts from the zero state, never from `initial_state`.
-    backend : {"reference", "chunked", "cpu"}, optional
+    backend : {"reference", "chunked", "cpu", "triton"}, optional
         ``"reference"`` is the loop that defines the operator, ``"chunked"`` a fast form in plain torch for any device,
-        ``"cpu"`` compiled loops, which compute in float32. If left out, the environment variable ``TSSSM_BACKEND``
-        decides, else ``"cpu"`` runs where it can (CPU tensors, none of them float64), ``"chunked"`` elsewhere.
+        ``"cpu"`` compiled loops and ``"triton"`` kernels for GPUs, which compute in float32. If left out, the
+        environment variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` or ``"triton"`` runs where it can (CPU tensors;
+        GPU tensors, where Triton is installed; none of them float64), ``"chunked"`` elsewhere.
 
     Returns
     -------
