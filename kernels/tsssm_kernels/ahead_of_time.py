@@ -86,17 +86,18 @@ def _specialised(
 ) -> tuple[dict[str, str], dict[tuple[int, ...], Any], dict[tuple[int, ...], list]]:
     """Types, constants and alignments as Triton would find them at a launch."""
     names = recorded.kernel.arg_names
+    as_they_are = {parameter.name for parameter in recorded.kernel.params if parameter.do_not_specialize}
     signature: dict[str, str] = {}
     fixed: dict[tuple[int, ...], Any] = {}
     aligned: dict[tuple[int, ...], list] = {}
     for index, (name, value) in enumerate(zip(names, recorded.arguments)):
-        if value is None or (isinstance(value, int) and value == 1):
+        if value is None or (isinstance(value, int) and value == 1 and name not in as_they_are):
             signature[name], fixed[index,] = "constexpr", value
         elif isinstance(value, Tensor):
             signature[name], aligned[index,] = POINTERS[value.dtype], [["tt.divisibility", 16]]
         else:
             signature[name] = "i32" if value < 2**31 else "i64"
-            if value % 16 == 0:
+            if value % 16 == 0 and name not in as_they_are:
                 aligned[index,] = [["tt.divisibility", 16]]
     for index, name in enumerate(names):
         if name in constants:

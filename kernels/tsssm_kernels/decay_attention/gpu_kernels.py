@@ -25,6 +25,8 @@ __all__ = [
     "written_gradients_by_head",
 ]
 
+VARYING = ["batch", "length"]  # from call to call: not compiled for each kind of number
+
 
 @triton.jit
 def _chunk_of(start, length, series, head, heads, STEPS: tl.constexpr):
@@ -79,7 +81,7 @@ def _decays_from(sums, sequence, t, at):
     return tl.where(behind[:, None], tl.exp2(tl.minimum(sums - row_of(sums, t, at)[None, :], 0.0)), 0.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def run_states(
     x, y, log_decay, resets, first, states, last,
     length, heads, keys, values,
@@ -117,7 +119,7 @@ def run_states(
     tl.store(last + (of_head * keys + i)[:, None] * values + j[None, :], state, mask=is_number)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def read_states(
     q, k, v, log_decay, resets, states, y,
     length, heads, keys, values,
@@ -167,7 +169,7 @@ def _logs_of_head(log_decay, row, is_step, is_followed, t, heads):
     return tl.cumsum(log, 0), tl.cumsum(later, 0, reverse=True), tl.sum(log, 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def query_gradients_by_head(
     q, k, v, log_decay, resets, states, grad_y, grad_q, grad_log,
     batch, length, heads, keys, values,
@@ -209,7 +211,7 @@ def query_gradients_by_head(
         tl.store(grad_log + (block * batch * length + step) * heads + head, into_log, mask=is_step)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def written_gradients_by_head(
     q, k, v, log_decay, resets, states, grad_y, grad_states, grad_k, grad_v, grad_log,
     batch, length, heads, keys, values,
@@ -260,7 +262,7 @@ def written_gradients_by_head(
         tl.store(grad_log + part, into_log, mask=is_step)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def gradients_by_key(
     q, k, v, log_decay, resets, states, grad_y, grad_states, grad_q, grad_k, grad_v, grad_log,
     batch, length, heads, keys, values,

@@ -14,6 +14,8 @@ from ..gpu_math import LOG2_E, compose, exp2_less_one, sigmoid, silu, silu_slope
 
 __all__ = ["scan_backward", "scan_forward"]
 
+VARYING = ["length", "series_count"]  # from call to call: not compiled for each kind of number
+
 
 @triton.jit
 def _rows(x, at, inside):
@@ -29,7 +31,7 @@ def _step_sizes(delta, bias, at, inside, SOFTPLUS: tl.constexpr):
     return tl.where(inside, sizes, 0.0), raw
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def scan_forward(
     u, delta, A, B, C, D, z, delta_bias, gaps, resets, initial, y, final, kept,
     length, channels, states,
@@ -85,7 +87,7 @@ def scan_forward(
     tl.store(final + series * channels * states + of_state, state, mask=is_number)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def scan_backward(
     u, delta, A, B, C, D, z, delta_bias, gaps, resets, kept, grad_y, grad_final,
     grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_bias, grad_gaps, grad_initial,
