@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["LOG2_E", "compose", "exp2_less_one", "sigmoid", "silu", "silu_slope", "softplus"]
+__all__ = ["LOG2_E", "compose", "exp2_less_one", "sigmoid", "silu", "silu_slope", "softplus", "tanh"]
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
@@ -52,3 +52,11 @@ def exp2_less_one(x):
 def compose(first_factor, first_term, second_factor, second_term):
     """Two steps ``x -> factor x + term`` as one, for `triton.language.associative_scan`."""
     return first_factor * second_factor, second_factor * first_term + second_term
+
+
+@triton.jit
+def tanh(x):
+    """The hyperbolic tangent, without overflow, and with all digits near 0."""
+    e = exp2_less_one(tl.abs(x) * (-2.0 * LOG2_E))
+    size = -e / (2.0 + e)
+    return tl.where(x < 0, -size, size)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from tsssm_kernels import mamba_inner, selective_scan
+from tsssm_kernels import mamba_inner, selective_scan, slstm
 from tsssm_kernels.conformance import check_kernels, find_operators
 from tsssm_kernels.gpu_launch import is_interpreted
 
@@ -14,6 +15,24 @@ pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
 OPERATORS = {name: operator for name, operator in find_operators().items() if operator.on_gpu}
 CASES = [(name, case) for name, operator in OPERATORS.items() for case in operator.cases]
 HARD = [(name, case) for name, operator in OPERATORS.items() for case in operator.hard]
+
+
+@pytest.fixture(autouse=True)
+def scans_in_slices(monkeypatch):
+    """Have Triton's interpreter scan whole slices: it would combine number by number, a hundred times as slow."""
+    interpreter = pytest.importorskip("triton.runtime.interpreter")
+
+    def generic_scan(scan, inputs):
+        steps = [np.moveaxis(x.handle.data, scan.axis, 0) for x in inputs]
+        made = [[part[0] for part in steps]]
+        for index in range(1, len(steps[0])):
+            both = [*made[-1], *(part[index] for part in steps)]
+            tensors = [scan.to_tensor(part, x.dtype) for part, x in zip(both, [*inputs, *inputs])]
+            made.append([part.handle.data for part in scan.combine_fn.fn(*tensors)])
+        stacked = [np.stack(parts, axis=scan.axis) for parts in zip(*made)]
+        return [scan.to_tensor(part, x.dtype) for part, x in zip(stacked, inputs)]
+
+    monkeypatch.setattr(interpreter.ScanOps, "generic_scan", generic_scan)
 
 
 def test_kernels_are_interpreted_here():
@@ -85,3 +104,9 @@ def test_a_dtype_that_kernels_do_not_know_is_refused():
     x = torch.ones(1, 2, 1, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"'triton', which computes in float32 on GPUs.*float64.*Use 'chunked'"):
         selective_scan(x, x, -x[0, :1], x, x, backend="triton")
+
+
+def test_a_width_that_a_program_cannot_hold_is_refused_where_it_was_asked_for():
+    gates, recurrent = torch.zeros(1, 1, 1, 4, 65), torch.zeros(1, 4, 65, 65)
+    with pytest.raises(ValueError, match=r"'triton'; this operator has \['cpu', 'reference'\]"):
+        slstm(gates, recurrent, backend="triton")
