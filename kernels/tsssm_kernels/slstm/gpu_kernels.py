@@ -66,7 +66,7 @@ def slstm_forward(
     h_y, c, n = _numbers(y_0, own, inside), _numbers(c_0, own, inside), _numbers(n_0, own, inside)
     m = tl.maximum(_numbers(m_0, own, inside), LEAST)
     rest = tl.zeros([SERIES, WIDTH], tl.float32)  # what rounding took off m: more than a step may forget
-    of_first = tl.zeros([SERIES, WIDTH], tl.float32)
+    of_ends = ((series * heads + head) * 2)[:, None] * WIDTH + j[None, :]
     of_i, of_f, of_z, of_o = _matrices(recurrent, head, width, WIDTH, DOT)
 
     for t in range(length):
@@ -107,16 +107,14 @@ def slstm_forward(
             share = tl.div_rn(enter, n)
             tl.store(kept + step, tl.where(older, -share, share), mask=is_series[:, None])
             tl.store(kept + step + 4 * WIDTH, h, mask=is_series[:, None])
-            of_first = tl.where(t == 0, tl.div_rn(keep, n), of_first)
+            tl.store(ends + of_ends, tl.div_rn(keep, n), mask=is_series[:, None] & (t == 0))
 
     tl.store(y_last + own, h_y, mask=inside)
     tl.store(c_last + own, c, mask=inside)
     tl.store(n_last + own, n, mask=inside)
     tl.store(m_last + own, m, mask=inside)
     if kept is not None:
-        at = ((series * heads + head) * 2)[:, None] * WIDTH + j[None, :]
-        tl.store(ends + at, of_first, mask=is_series[:, None])
-        tl.store(ends + at + WIDTH, n, mask=is_series[:, None])
+        tl.store(ends + of_ends + WIDTH, n, mask=is_series[:, None])
 
 
 @triton.jit
