@@ -15,6 +15,7 @@ __all__ = [
     "silu",
     "silu_slope",
     "softplus",
+    "tanh",
     "times",
 ]
 
@@ -33,8 +34,9 @@ def softplus(x):
 
 @triton.jit
 def sigmoid(x):
-    """1 / (1 + exp(-x))."""
-    return 1.0 / (1.0 + tl.exp(-x))
+    """1 / (1 + exp(-x)), without overflow."""
+    e = tl.exp(-tl.abs(x))
+    return tl.where(x >= 0, 1.0, e) / (1.0 + e)
 
 
 @triton.jit
@@ -80,3 +82,11 @@ def times(x, y, DOT: tl.constexpr, PRECISION: tl.constexpr):
 def row_of(x, t, at):
     """A row of a tile whose rows are numbered `t`."""
     return tl.sum(tl.where((t == at)[:, None], x, tl.zeros_like(x)), 0)
+
+
+@triton.jit
+def tanh(x):
+    """The hyperbolic tangent, without overflow, and with all digits near 0."""
+    e = exp2_less_one(tl.abs(x) * (-2.0 * LOG2_E))
+    size = -e / (2.0 + e)
+    return tl.where(x < 0, -size, size)

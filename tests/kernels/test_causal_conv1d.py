@@ -97,7 +97,7 @@ def test_many_shares_of_series_equal_the_loop():
         ({"resets": torch.ones(2, 6, dtype=torch.bool)}, r"resets must have shape \(2, 7\)"),
         ({"x": torch.ones(2, 7, 0)}, r"x must have shape \(batch, length, channels\), none of them 0; got \(2, 7, 0\)"),
         ({"x": torch.ones(2, 7, 5, dtype=torch.int64)}, r"x must be floating point; got torch.int64. Pass x.float\(\)"),
-        ({"backend": "triton"}, r"backend is 'triton'; this operator has \['chunked', 'cpu', 'reference'\]"),
+        ({"backend": "fft"}, r"backend is 'fft'; this operator has \['chunked', 'cpu', 'reference', 'triton'\]"),
     ],
 )
 def test_refuses_in_words(changed, message):

@@ -226,7 +226,7 @@ def test_derivatives_that_it_does_not_know_are_refused():
     with forward_ad.dual_level():
         inputs = make_inputs(length=5, channels=16)
         inputs["D"] = forward_ad.make_dual(inputs["D"], inputs["D"])
-        with pytest.raises(RuntimeError, match="mamba_inner has no forward-mode derivative on the CPU"):
+        with pytest.raises(RuntimeError, match="mamba_inner has no forward-mode derivative"):
             mamba_inner(**inputs)
 
 

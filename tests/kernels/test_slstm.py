@@ -151,7 +151,7 @@ def test_refusals_say_what_is_wrong():
         slstm(gates, recurrent, initial_state=at_rest(3, 2, 6)._replace(m=torch.zeros(3, 2)))
     with pytest.raises(ValueError, match=r"resets must be a bool tensor"):
         slstm(gates, recurrent, resets=torch.zeros(3, 29))
-    with pytest.raises(ValueError, match=r"backend is 'chunked'; this operator has \['cpu', 'reference'\]"):
+    with pytest.raises(ValueError, match=r"backend is 'chunked'; this operator has \['cpu', 'reference', 'triton'\]"):
         slstm(gates, recurrent, backend="chunked")
     with pytest.raises(ValueError, match=r"asks? for torch.float64 on cpu. Use 'reference', or None"):
         slstm(gates.double(), recurrent.double(), backend="cpu")

@@ -51,4 +51,5 @@ OPERATOR = Operator(
         "more taps than steps": _case(3, 40, "bias"),
     },
     hard={"loud inputs": _loud},
+    on_gpu=True,
 )

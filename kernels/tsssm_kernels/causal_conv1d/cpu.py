@@ -11,7 +11,16 @@ from ..thread_pool import count_groups
 from .cpu_arrays import Inputs, Sizes
 from .cpu_launch import LANES, launch_backward, launch_forward
 
-__all__ = ["causal_conv1d_cpu"]
+__all__ = ["ARGUMENTS", "causal_conv1d_cpu"]
+
+ARGUMENTS = {
+    "x": "Tensor",
+    "weight": "Tensor",
+    "bias": "Tensor?",
+    "state": "Tensor?",
+    "resets": "Tensor?",
+    "silu": "bool",
+}
 
 
 def _lay_out(
@@ -73,7 +82,7 @@ def _backward(gradients, kept, x, weight, bias, state, resets, with_silu) -> lis
 
 _convolve = differentiable(
     "causal_conv1d",
-    {"x": "Tensor", "weight": "Tensor", "bias": "Tensor?", "state": "Tensor?", "resets": "Tensor?", "silu": "bool"},
+    ARGUMENTS,
     2,
     0,
     forward=_forward,

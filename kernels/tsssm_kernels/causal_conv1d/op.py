@@ -10,6 +10,7 @@ from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
 from .chunked import causal_conv1d_chunked
 from .cpu import causal_conv1d_cpu
+from .gpu import causal_conv1d_gpu
 from .parameters import check_parameters
 from .reference import causal_conv1d_reference
 
@@ -19,6 +20,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "reference": causal_conv1d_reference,
     "chunked": causal_conv1d_chunked,
     "cpu": causal_conv1d_cpu,
+    "triton": causal_conv1d_gpu,
 }
 
 
@@ -52,11 +54,11 @@ def causal_conv1d(
         The inputs before the first step. Default: zeros, the start of a sequence.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: neither earlier inputs nor `initial_state` reach this step or later ones.
-    backend : {"reference", "chunked", "cpu"}, optional
+    backend : {"reference", "chunked", "cpu", "triton"}, optional
         ``"reference"`` is the loop that defines the operator, ``"chunked"`` a sum of shifted products in plain torch
-        for any device, ``"cpu"`` compiled loops, which compute in float32. If left out, the environment variable
-        ``TSSSM_BACKEND`` decides, else ``"cpu"`` runs where it can (CPU tensors, none of them float64), ``"chunked"``
-        elsewhere.
+        for any device, ``"cpu"`` compiled loops and ``"triton"`` kernels for GPUs, which compute in float32. If left
+        out, the environment variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` or ``"triton"`` runs where it can (CPU
+        or GPU tensors, none of them float64), ``"chunked"`` elsewhere.
 
     Returns
     -------
@@ -72,8 +74,9 @@ def causal_conv1d(
 
     Notes
     -----
-    Differentiable in every floating-point input and through the final state; with ``"cpu"`` once and in reverse mode.
-    Computed in float32 (float64 if any input is). The backward pass of ``"cpu"`` keeps the inputs alone.
+    Differentiable in every floating-point input and through the final state; with ``"cpu"`` and ``"triton"`` once and
+    in reverse mode. Computed in float32 (float64 if any input is). The backward pass of these two keeps the inputs
+    alone.
 
     The layout is (batch, length, channels), and `weight` that of ``torch.nn.Conv1d(groups=channels)``, transposed:
     ``conv.weight[:, 0].t()``.

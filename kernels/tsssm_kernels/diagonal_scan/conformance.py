@@ -65,4 +65,5 @@ OPERATOR = Operator(
         "turning without decay": _transition_of(2.5j),
         "turning without decay, gaps": _transition_of(2.5j, "gaps"),
     },
+    on_gpu=True,
 )

@@ -12,7 +12,18 @@ from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import CHUNK, OF_CONSTANTS, Gradients, Inputs, Outputs, Sizes
 from .cpu_layout import constants_of_gaps, constants_of_steps, even, times_of_steps, unpack_constants
 
-__all__ = ["diagonal_scan_cpu"]
+__all__ = ["ARGUMENTS", "diagonal_scan_cpu"]
+
+ARGUMENTS = {
+    "u": "Tensor",
+    "log_A": "Tensor",
+    "B": "Tensor",
+    "C": "Tensor",
+    "D": "Tensor?",
+    "gaps": "Tensor?",
+    "state": "Tensor",
+    "resets": "Tensor?",
+}
 
 LANES = 16
 FORWARD, BACKWARD = 0.3, 0.85  # nanoseconds for each step, channel and number of the state
@@ -114,16 +125,7 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
 
 _scan = differentiable(
     "diagonal_scan",
-    {
-        "u": "Tensor",
-        "log_A": "Tensor",
-        "B": "Tensor",
-        "C": "Tensor",
-        "D": "Tensor?",
-        "gaps": "Tensor?",
-        "state": "Tensor",
-        "resets": "Tensor?",
-    },
+    ARGUMENTS,
     2,
     1,
     forward=_forward,

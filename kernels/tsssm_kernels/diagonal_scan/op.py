@@ -11,6 +11,7 @@ from ..arguments import check_sequence, check_shapes
 from ..backends import choose_backend
 from .chunked import diagonal_scan_chunked
 from .cpu import diagonal_scan_cpu
+from .gpu import diagonal_scan_gpu
 from .precision import in_one_precision
 from .reference import diagonal_scan_reference
 
@@ -20,6 +21,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "reference": diagonal_scan_reference,
     "chunked": diagonal_scan_chunked,
     "cpu": diagonal_scan_cpu,
+    "triton": diagonal_scan_gpu,
 }
 
 
@@ -60,11 +62,11 @@ def diagonal_scan(
         The state before the first step; zero if left out.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: this step starts from the zero state, never from `initial_state`.
-    backend : {"reference", "chunked", "cpu"}, optional
+    backend : {"reference", "chunked", "cpu", "triton"}, optional
         ``"reference"`` is the loop that defines the operator, ``"chunked"`` a fast form in plain torch for any device,
-        ``"cpu"`` compiled loops, which compute in float32. If left out, the environment variable ``TSSSM_BACKEND``
-        decides, else ``"cpu"`` runs where it can (CPU tensors, none of them of double precision), ``"chunked"``
-        elsewhere.
+        ``"cpu"`` compiled loops and ``"triton"`` kernels for GPUs, which compute in float32. If left out, the
+        environment variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` or ``"triton"`` runs where it can (CPU or GPU
+        tensors, none of them of double precision), ``"chunked"`` elsewhere.
 
     Returns
     -------
@@ -80,10 +82,10 @@ def diagonal_scan(
 
     Notes
     -----
-    Differentiable in every real and complex input and through the final state; with ``"cpu"`` once and in reverse
-    mode. Computed in float32 and complex64 (float64 and complex128 if an input is). Against the loop in double
-    precision, relative errors (Frobenius norm) are below 1e-5 forward and 1e-4 in gradients; forward about 1e-5 for
-    decays and turns of 1e-7 over 32,768 steps: what rounding takes off a transition is added again.
+    Differentiable in every real and complex input and through the final state; with ``"cpu"`` and ``"triton"`` once and
+    in reverse mode. Computed in float32 and complex64 (float64 and complex128 if an input is). Against the loop in
+    double precision, relative errors (Frobenius norm) are below 1e-5 forward and 1e-4 in gradients; forward about 1e-5
+    for decays and turns of 1e-7 over 32,768 steps: what rounding takes off a transition is added again.
 
     References
     ----------
@@ -105,8 +107,10 @@ def diagonal_scan(
     _check(u, {"log_A": log_A, "B": B, "C": C}, D, time_gaps, initial_state, resets)
     if initial_state is None:
         initial_state = torch.zeros(len(u), *log_A.shape, dtype=torch.complex64, device=u.device)
-    dtype, tensors = in_one_precision((u, log_A, B, C, D, time_gaps, initial_state))
-    y, after = BACKENDS[choose_backend(backend, BACKENDS, u, dtype)](*tensors, resets)
+    given = (u, log_A, B, C, D, time_gaps, initial_state)
+    dtype, tensors = in_one_precision(given)
+    form = choose_backend(backend, BACKENDS, u, dtype)
+    y, after = BACKENDS[form](*(given if form == "triton" else tensors), resets)
     return y.to(u.dtype), after
 
 

@@ -1,4 +1,4 @@
-"""The definition of `mamba_inner`: the operators it is made of, one after the other."""
+"""`mamba_inner` as the operators it is made of, one after the other: its definition, and its form on GPUs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.functional import linear
 from ..causal_conv1d import causal_conv1d
 from ..selective_scan import selective_scan
 
-__all__ = ["mamba_inner_chunked", "mamba_inner_reference"]
+__all__ = ["mamba_inner_chunked", "mamba_inner_gpu", "mamba_inner_reference"]
 
 
 def _compose(
@@ -29,16 +29,20 @@ def _compose(
     time_gaps: Tensor | None = None,
     resets: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run it with one form of convolution and scan; arguments as in `mamba_inner`, all of one floating dtype."""
+    """Run it with one form of convolution and scan; arguments as in `mamba_inner`.
+
+    All of one floating dtype, but for the kernels on GPUs, which convert as they load: there the products are of that
+    of `xz`.
+    """
     x, z = xz.chunk(2, dim=-1)
     x, tail = causal_conv1d(
         x, conv_weight, conv_bias, activation="silu", initial_state=tail, resets=resets, backend=backend
     )
     (_, rank), n_state = delta_projection_weight.shape, A.shape[1]
-    low, B, C = linear(x, x_projection_weight).split((rank, n_state, n_state), dim=-1)
+    low, B, C = linear(x, x_projection_weight.to(x.dtype)).split((rank, n_state, n_state), dim=-1)
     y, state = selective_scan(
         x,
-        linear(low, delta_projection_weight),
+        linear(low, delta_projection_weight.to(low.dtype)),
         A,
         B,
         C,
@@ -56,3 +60,4 @@ def _compose(
 
 mamba_inner_reference = partial(_compose, "reference")
 mamba_inner_chunked = partial(_compose, "chunked")
+mamba_inner_gpu = partial(_compose, "triton")

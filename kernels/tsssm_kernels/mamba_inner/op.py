@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..backends import choose_backend, prepared
-from .composed import mamba_inner_chunked, mamba_inner_reference
+from .composed import mamba_inner_chunked, mamba_inner_gpu, mamba_inner_reference
 from .cpu import mamba_inner_cpu
 from .shapes import check_shapes
 
@@ -18,6 +18,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor, Tensor]]] = {
     "reference": mamba_inner_reference,
     "chunked": mamba_inner_chunked,
     "cpu": mamba_inner_cpu,
+    "triton": mamba_inner_gpu,
 }
 
 
@@ -72,9 +73,9 @@ def mamba_inner(
         Time since the step before, in steps: scales the logarithm of the decay.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: neither `tail`, `initial_state` nor earlier steps reach it.
-    backend : {"reference", "chunked", "cpu"}, optional
-        As in `selective_scan`. ``"reference"`` and ``"chunked"`` are the operators above one after the other with
-        that scan, ``"cpu"`` is compiled.
+    backend : {"reference", "chunked", "cpu", "triton"}, optional
+        As in `selective_scan`. ``"reference"``, ``"chunked"`` and, for GPUs, ``"triton"`` are the operators above one
+        after the other with that form of convolution and scan, ``"cpu"`` is compiled.
 
     Returns
     -------
@@ -93,8 +94,9 @@ def mamba_inner(
     Notes
     -----
     Differentiable once in every floating-point input, through `tail` and `state` too. Computed in float32 (float64 if
-    any input is), whatever the inputs' dtype, and under autocast. The backward pass of ``"cpu"`` is written by hand:
-    between the passes it keeps the convolved inputs, their projection and every eighth state.
+    any input is), whatever the inputs' dtype, and under autocast; with ``"triton"`` all but the two projections, which
+    are of `xz`'s dtype or autocast's. The backward pass of ``"cpu"`` is written by hand: between the passes it keeps
+    the convolved inputs, their projection and every eighth state.
 
     References
     ----------

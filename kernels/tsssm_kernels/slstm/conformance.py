@@ -67,4 +67,5 @@ OPERATOR = Operator(
         "forgetting at once": _scaled(1.0, 1.0, -60.0),
     },
     backends=("cpu",),
+    on_gpu=True,
 )

@@ -12,7 +12,9 @@ from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import ENDS, KEPT, SERIES, Gradients, Inputs, Outputs, Sizes
 from .state import SLSTMState
 
-__all__ = ["slstm_cpu"]
+__all__ = ["ARGUMENTS", "slstm_cpu"]
+
+ARGUMENTS = dict.fromkeys(("gates", "recurrent", "y", "c", "n", "m"), "Tensor") | {"resets": "Tensor?"}
 
 LANES = 16
 FORWARD, BACKWARD = 0.04, 0.035  # nanoseconds for each step, number and number that its gates see ...
@@ -116,15 +118,7 @@ def _of_recurrent(grad_gates: Tensor, kept: list[Tensor], y: Tensor, resets: Ten
 
 _slstm = differentiable(
     "slstm",
-    {
-        "gates": "Tensor",
-        "recurrent": "Tensor",
-        "y": "Tensor",
-        "c": "Tensor",
-        "n": "Tensor",
-        "m": "Tensor",
-        "resets": "Tensor?",
-    },
+    ARGUMENTS,
     4,
     2,
     forward=_forward,

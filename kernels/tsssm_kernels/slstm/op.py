@@ -9,12 +9,17 @@ from torch import Tensor
 from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
 from .cpu import slstm_cpu
+from .gpu import WIDEST, slstm_gpu
 from .reference import slstm_reference
 from .state import SLSTMState, rest_state
 
 __all__ = ["slstm"]
 
-BACKENDS: dict[str, Callable[..., tuple[Tensor, SLSTMState]]] = {"reference": slstm_reference, "cpu": slstm_cpu}
+BACKENDS: dict[str, Callable[..., tuple[Tensor, SLSTMState]]] = {
+    "reference": slstm_reference,
+    "cpu": slstm_cpu,
+    "triton": slstm_gpu,
+}
 
 
 def slstm(
@@ -47,11 +52,12 @@ def slstm(
         The state before the first step; at rest if left out: y, c and n are 0, m is minus infinity.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: this step starts from rest, never from `initial_state`.
-    backend : {"reference", "cpu"}, optional
+    backend : {"reference", "cpu", "triton"}, optional
         ``"reference"`` is the loop that defines the operator, in plain torch for any device, ``"cpu"`` one compiled
-        loop, which computes in float32. If left out, the environment variable ``TSSSM_BACKEND`` decides, else
-        ``"cpu"`` runs where it can (CPU tensors, none of them float64), ``"reference"`` elsewhere. As each step waits
-        for the output of the one before, there is no form that computes steps side by side.
+        loop and ``"triton"`` a kernel for GPUs, which compute in float32. If left out, the environment variable
+        ``TSSSM_BACKEND`` decides, else ``"cpu"`` or ``"triton"`` runs where it can (CPU or GPU tensors, none of them
+        float64; on a GPU widths up to 64), ``"reference"`` elsewhere. As each step waits for the output of the one
+        before, there is no form that computes steps side by side.
 
     Returns
     -------
@@ -68,9 +74,9 @@ def slstm(
     Notes
     -----
     The output does not depend on m, which keeps the exponentials within what numbers can hold: raw gates may be of any
-    finite size. Differentiable in every tensor, also in the initial state and through the final one; with ``"cpu"``
-    once and in reverse mode. Where the two arguments of the maximum are equal, the gradient that reaches m from a final
-    state goes to either of them.
+    finite size. Differentiable in every tensor, also in the initial state and through the final one; with ``"cpu"`` and
+    ``"triton"`` once and in reverse mode. Where the two arguments of the maximum are equal, the gradient that reaches m
+    from a final state goes to either of them.
 
     The package ``xlstm`` gives a cell's weights as ``recurrent_kernel``, (heads, width, 4, width), with the second axis
     summed: ``recurrent`` is its ``transpose(1, 2)``.
@@ -92,8 +98,9 @@ def slstm(
     state = _checked_state(gates, recurrent, initial_state, resets)
     tensors = (gates, recurrent, *state)
     dtype = computed_dtype(tensors)
-    form = choose_backend(backend, BACKENDS, gates, dtype)
-    run = BACKENDS[form]
+    forms = BACKENDS if gates.shape[-1] <= WIDEST else {name: BACKENDS[name] for name in BACKENDS if name != "triton"}
+    form = choose_backend(backend, forms, gates, dtype)
+    run = forms[form]
     raw, recurrent, *parts = prepared(form, tensors, dtype)
     y, after = run(raw, recurrent, SLSTMState(*parts), resets)
     return y.to(gates.dtype), after
