@@ -15,6 +15,8 @@ from ..gpu_math import silu, silu_slope
 
 __all__ = ["convolve", "differentiate_sums", "send_back"]
 
+VARYING = ["length"]  # from call to call: not compiled for each kind of number
+
 
 @triton.jit
 def _tile(length, channels, STEPS: tl.constexpr, CHANNELS: tl.constexpr):
@@ -64,7 +66,7 @@ def _sums(x, weight, bias, state, resets, series, t, c, length, channels, TAPS: 
     return total
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def convolve(
     x, weight, bias, state, resets, y, last, length, channels,
     TAPS: tl.constexpr, PLACES: tl.constexpr, SILU: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr,
@@ -89,7 +91,7 @@ def convolve(
         tl.store(last + at, values, mask=(place < TAPS - 1)[:, None] & (c < channels)[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def differentiate_sums(
     x, weight, bias, state, resets, grad_y, grad_sums, grad_weight, grad_bias, length, channels,
     TAPS: tl.constexpr, SILU: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr,
@@ -116,7 +118,7 @@ def differentiate_sums(
         tl.store(grad_weight + at, tl.sum(grad * values, 0), mask=is_channel)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def send_back(
     weight, resets, grad_sums, grad_last, grad_x, grad_state, length, channels,
     TAPS: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr,

@@ -15,6 +15,8 @@ from .gpu_complex import advance, compose_complex, in_two, rates, transition
 
 __all__ = ["scan_backward", "scan_forward"]
 
+VARYING = ["batch", "length"]  # from call to call: not compiled for each kind of number
+
 
 @triton.jit
 def _numbers(x, at, inside):
@@ -53,7 +55,7 @@ def _transitions(times, decay, turn, turn_rest):
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def scan_forward(
     u, log_A, B, C, D, gaps, resets, initial, y, final, kept, length, channels, states,
     STEPS: tl.constexpr, CHANNELS: tl.constexpr, STATES: tl.constexpr,
@@ -107,7 +109,7 @@ def scan_forward(
     _store(final, series * channels * states + of_state, state, state_i, is_number)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def scan_backward(
     u, log_A, B, C, D, gaps, resets, kept, grad_y, grad_final,
     grad_u, grad_log_A, grad_B, grad_C, grad_D, grad_gaps, grad_initial, batch, length, channels, states,

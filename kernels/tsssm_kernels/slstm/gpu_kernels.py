@@ -19,6 +19,8 @@ __all__ = ["slstm_backward", "slstm_forward"]
 
 LEAST = tl.constexpr(-1e30)  # stands for minus infinity: differences of it are numbers
 
+VARYING = ["batch", "length"]  # from call to call: not compiled for each kind of number
+
 
 @triton.jit
 def _numbers(x, at, inside):
@@ -45,7 +47,7 @@ def _matrices(recurrent, head, width, WIDTH: tl.constexpr, DOT: tl.constexpr):
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def slstm_forward(
     gates, recurrent, resets, y_0, c_0, n_0, m_0, y, y_last, c_last, n_last, m_last, kept, ends,
     batch, length, heads, width,
@@ -117,7 +119,7 @@ def slstm_forward(
         tl.store(ends + of_ends + WIDTH, n, mask=is_series[:, None])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=VARYING)
 def slstm_backward(
     recurrent, resets, kept, ends, grad_y, grad_y_last, grad_c_last, grad_n_last, grad_m_last,
     grad_gates, grad_y_0, grad_c_0, grad_n_0, grad_m_0, batch, length, heads, width,
