@@ -73,7 +73,7 @@ def test_a_saved_model_is_used_without_lightning(tmp_path):
     from tsssm import Forecaster
 
     y = np.sin(np.arange(200.0) * 2 * np.pi / 12)
-    model = Forecaster(horizon=4, patch_length=12, max_steps=2, d_model=8, n_layers=1, verbose=False).fit(y)
+    model = Forecaster(horizon=4, patch_length=12, max_steps=2, d_model=8, n_layers=2, verbose=False).fit(y)
     model.save(tmp_path / "model")
     loaded = loaded_by(USE, str(tmp_path / "model"))
     assert "torch" in loaded

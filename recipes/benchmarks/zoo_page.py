@@ -1,4 +1,4 @@
-"""Write the measured rows of docs/zoo.md from docs/benchmarks/zoo.json.
+"""Write the measured rows of docs/zoo.md from docs/benchmarks/zoo.json and zoo_lengths.json.
 
 python recipes/benchmarks/zoo_page.py
 """
@@ -29,17 +29,17 @@ COSTS = [
     "learning rates, 1e-3",
     "validation error, attention = 1",
 ]
+REPORTS = ("zoo.json", "zoo_lengths.json")
 PAGE = RESULTS.parent / "zoo.md"
 
 
 def main() -> None:
-    report = json.loads((RESULTS / "zoo.json").read_text())
-    PAGE.write_text(fill(PAGE.read_text(), report))
+    PAGE.write_text(fill(PAGE.read_text(), *(json.loads((RESULTS / name).read_text()) for name in REPORTS)))
     print(f"written to docs/{PAGE.name}")
 
 
-def fill(page: str, report: dict[str, Any]) -> str:
-    """The page with every row, and the whole table, as the report has them."""
+def fill(page: str, report: dict[str, Any], lengths: dict[str, Any]) -> str:
+    """The page with every row, and the whole tables, as the reports have them."""
     mixers = list(report["sizes"])
     ridge = [_number(results["attention"]["mse_mae"]["base"][0]) for results in report["results"].values()]
     network = [[f"`{mixer}`", *error_cells(report, mixer, "network")] for mixer in mixers]
@@ -53,6 +53,7 @@ def fill(page: str, report: dict[str, Any]) -> str:
         table(["", *COSTS], [[f"`{mixer}`", *cost_cells(report, mixer)] for mixer in mixers]),
     ]
     page = between(page, "zoo-table", "\n\n".join(tables))
+    page = between(page, "zoo-lengths", table(*length_rows(lengths["results"])))
     for mixer in mixers:
         if f"<!-- zoo-row: {mixer} -->" in page:
             rows = [[name, *error_cells(report, mixer, part)] for name, part in PARTS.items()]
@@ -90,6 +91,22 @@ def cost_cells(report: dict[str, Any], mixer: str) -> list[str]:
         ", ".join(f"{1000 * result['learning_rate']:g}" for result in results),
         f"{report['relative_to_attention'][mixer]['validation']:.3f}",
     ]
+
+
+def length_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Errors of one training by the length of the history, and of trainings on more tokens; header and rows."""
+    first = next(iter(results.values()))
+    histories, trainings = first["from histories of"], [name for name in first if name != "from histories of"]
+    header = ["", *(f"last {int(rows):,} rows" for rows in histories), *trainings]
+    rows = [
+        [
+            f"`{mixer}`",
+            *map(_number, of["from histories of"].values()),
+            *(_number(of[name]["mse"]) for name in trainings),
+        ]
+        for mixer, of in results.items()
+    ]
+    return header, rows
 
 
 def _columns(report: dict[str, Any]) -> list[str]:

@@ -102,7 +102,7 @@ def test_intervals_cover_what_they_promise_on_steady_data():
     y = pd.Series(10 + random.normal(size=6000), pd.date_range("2024-01-01", periods=6000, freq="h"))
     for model in (
         LinearForecaster(6, verbose=False),
-        Forecaster(6, d_model=8, n_layers=1, max_steps=30, verbose=False),
+        Forecaster(6, d_model=8, n_layers=2, max_steps=30, verbose=False),
     ):
         covered = model.fit(y.iloc[:4000]).backtest(y, n_windows=300).metrics["coverage_80"].iloc[0]
         assert 0.75 < covered < 0.85
@@ -121,7 +121,7 @@ def test_names_that_are_tuples_and_one_named_all(frame):
 
 def test_missing_rows_with_covariates_where_a_clone_is_fitted(frame, price):
     holes = frame.index[[50, 51, 640]]
-    model = Forecaster(4, gaps="mask", d_model=8, n_layers=1, max_steps=1, verbose=False)
+    model = Forecaster(4, gaps="mask", d_model=8, n_layers=2, max_steps=1, verbose=False)
     y, x = frame["a"].drop(holes), price.drop(holes)
     for refit in (False, True):
         assert model.backtest(y, x, n_windows=2, refit=refit).metrics["MAE"].notna().all()

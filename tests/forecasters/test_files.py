@@ -16,7 +16,7 @@ from tsssm import Forecaster, LinearForecaster, MambaForecaster, SeasonalNaive, 
 from tsssm.errors import ConfigError, DataError, ModelFileError
 from tsssm.mixers import Mamba
 
-SMALL = {"d_model": 8, "n_layers": 1, "max_steps": 2, "verbose": False}
+SMALL = {"d_model": 8, "n_layers": 2, "max_steps": 2, "verbose": False}
 
 
 @pytest.fixture(scope="module")

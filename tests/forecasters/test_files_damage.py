@@ -22,7 +22,7 @@ from forecasters.signed_edit import edit, edit_bytes, edit_tensors
 from small_models import make_frame, randomise
 from tsssm.errors import ModelFileError
 
-SMALL = {"d_model": 8, "n_layers": 1, "max_steps": 2, "verbose": False, "patch_length": 6}
+SMALL = {"d_model": 8, "n_layers": 2, "max_steps": 2, "verbose": False, "patch_length": 6}
 WEIGHTS, HISTORY, STATE = "weights.safetensors", "history.safetensors", "state.safetensors"
 FILES = [("model", f) for f in ("config.json", WEIGHTS, HISTORY)] + [
     ("stream", f) for f in ("config.json", WEIGHTS, STATE)

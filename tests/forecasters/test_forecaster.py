@@ -21,7 +21,7 @@ from tsssm.errors import ConfigError
 
 HOURS = pd.date_range("2024-01-01", periods=400, freq="h", name="when")
 WAVE = pd.Series(10 + np.sin(np.arange(400) * 2 * np.pi / 24), HOURS, name="load")
-SMALL = {"d_model": 8, "n_layers": 1, "max_steps": 2, "verbose": False}
+SMALL = {"d_model": 8, "n_layers": 2, "max_steps": 2, "verbose": False}
 
 
 def test_forecasts_come_back_as_what_y_was():
@@ -275,7 +275,7 @@ def test_known_future_covariates_are_used():
         name="promotion",
     )
     y = (5 + 3 * x).iloc[:600].rename("sales")
-    settings = {"d_model": 16, "n_layers": 1, "max_steps": 150, "learning_rate": 1e-2, "dropout": 0.0, "base": None}
+    settings = {"d_model": 16, "n_layers": 2, "max_steps": 150, "learning_rate": 1e-2, "dropout": 0.0, "base": None}
     model = MambaForecaster(24, patch_length=12, calendar=None, verbose=False, **settings).fit(y, x)
     error = np.abs(model.predict().to_numpy() - (5 + 3 * x.iloc[600:]).to_numpy()).mean()
     assert error < 0.3  # without the covariate no forecast has less than 1.5 on average

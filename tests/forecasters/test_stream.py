@@ -87,7 +87,7 @@ def test_patch_mode_starts_cold(fitted, frame, price):
 
 
 def test_horizon_shorter_than_a_patch_in_patch_mode(frame):
-    model = Forecaster(2, patch_length=6, context_length=30, d_model=8, n_layers=1, max_steps=2, verbose=False)
+    model = Forecaster(2, patch_length=6, context_length=30, d_model=8, n_layers=2, max_steps=2, verbose=False)
     y = frame["a"].ffill()
     randomise(model.fit(y.iloc[:300]))
     stream = model.stream(refresh="patch")
@@ -220,7 +220,7 @@ def test_a_cold_stream_needs_the_first_stamp(frame):
 
 
 def test_patch_mode_needs_a_base(frame):
-    model = Forecaster(4, base=None, d_model=8, n_layers=1, max_steps=1, verbose=False).fit(frame["a"].ffill())
+    model = Forecaster(4, base=None, d_model=8, n_layers=2, max_steps=1, verbose=False).fit(frame["a"].ffill())
     assert model.stream().predict().shape == (4,)
     with pytest.raises(ConfigError, match="base=None"):
         model.stream(refresh="patch")
