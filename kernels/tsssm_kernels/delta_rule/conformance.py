@@ -57,4 +57,5 @@ OPERATOR = Operator(
         "hardly any decay": _case("heads", log_decay=-1e-7),
         "hardly any decay of keys": _case("keys", log_decay=-1e-7),
     },
+    on_gpu=True,
 )

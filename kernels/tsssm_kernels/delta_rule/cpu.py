@@ -11,8 +11,13 @@ from ..registered import differentiable
 from ..thread_pool import count_groups, count_shares, run_ranges
 from .cpu_arrays import Gradients, Inputs, Outputs, Sizes
 
-__all__ = ["delta_rule_cpu"]
+__all__ = ["TENSOR_TYPES", "delta_rule_cpu"]
 
+TENSOR_TYPES = dict.fromkeys(("q", "k", "v", "a", "b"), "Tensor") | {
+    "log_decay": "Tensor?",
+    "state": "Tensor",
+    "resets": "Tensor?",
+}
 FORWARD, BACKWARD = 0.12, 0.4  # nanoseconds for each step, key and value
 
 
@@ -83,16 +88,7 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
 
 _run = differentiable(
     "delta_rule",
-    {
-        "q": "Tensor",
-        "k": "Tensor",
-        "v": "Tensor",
-        "a": "Tensor",
-        "b": "Tensor",
-        "log_decay": "Tensor?",
-        "state": "Tensor",
-        "resets": "Tensor?",
-    },
+    TENSOR_TYPES,
     2,
     2,
     forward=_forward,

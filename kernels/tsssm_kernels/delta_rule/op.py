@@ -10,6 +10,7 @@ from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
 from .chunked import delta_rule_chunked
 from .cpu import delta_rule_cpu
+from .gpu import delta_rule_gpu
 from .reference import delta_rule_reference
 
 __all__ = ["delta_rule"]
@@ -18,6 +19,7 @@ BACKENDS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "reference": delta_rule_reference,
     "chunked": delta_rule_chunked,
     "cpu": delta_rule_cpu,
+    "triton": delta_rule_gpu,
 }
 
 
@@ -59,10 +61,11 @@ def delta_rule(
         The state before the first step; zero if left out.
     resets : Tensor of bool, shape (batch, length), optional
         Where true, a new sequence begins: this step starts from the zero state, never from `initial_state`.
-    backend : {"reference", "chunked", "cpu"}, optional
+    backend : {"reference", "chunked", "cpu", "triton"}, optional
         ``"reference"`` is the loop that defines the operator, ``"chunked"`` a fast form in plain torch for any device,
-        ``"cpu"`` compiled loops, which compute in float32. If left out, the environment variable ``TSSSM_BACKEND``
-        decides, else ``"cpu"`` runs where it can (CPU tensors, none of them float64), ``"chunked"`` elsewhere.
+        ``"cpu"`` compiled loops and ``"triton"`` kernels for GPUs, which compute in float32. If left out, the
+        environment variable ``TSSSM_BACKEND`` decides, else ``"cpu"`` and ``"triton"`` run where they can (CPU
+        tensors, or those on a GPU with Triton installed, none of them float64), ``"chunked"`` elsewhere.
 
     Returns
     -------
@@ -116,9 +119,9 @@ def delta_rule(
     run = BACKENDS[form]
     *inputs, log, gaps, state = prepared(form, tensors, dtype)
     if gaps is not None and log is not None:
-        log = log * gaps.reshape(*gaps.shape, *[1] * (log.ndim - 2))
+        log = log.to(dtype) * gaps.to(dtype).reshape(*gaps.shape, *[1] * (log.ndim - 2))
     if state is None:
-        state = inputs[2].new_zeros(*v.shape[:1], v.shape[2], q.shape[3], v.shape[3])
+        state = v.new_zeros(v.shape[0], v.shape[2], q.shape[3], v.shape[3], dtype=dtype)
     y, after = run(*inputs, log, initial_state=state, resets=resets)
     return y.to(v.dtype), after
 

@@ -1,0 +1,112 @@
+"""The delta rule on GPUs: the kernels that walk along time, a chunk of steps at once.
+
+A program owns a block of values of one head of a series and keeps its state (keys, values) in registers. All within a
+chunk is products of small matrices. The compiler shares out the numbers of all products among a program's warps as it
+does those of the last: it has more columns than rows, so that warps have columns of their own.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ..gpu_math import exp2_less_one
+from .gpu_chunk import ends, log_decays, product, rows, sequences
+
+__all__ = ["delta_backward", "delta_forward"]
+
+
+@triton.jit
+def delta_forward(
+    q, k, v, a, b, log_decay, resets, initial, weights, y, final, read, kept,
+    length, heads, keys, values, decays,
+    STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr, DECAYS: tl.constexpr,
+    DOT: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Outputs and the final state; for the backward pass what `a` read, and the state before each chunk."""
+    item = tl.program_id(0).to(tl.int64)
+    t, n = tl.arange(0, STEPS)[:, None], tl.arange(0, KEYS)
+    c = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
+    is_key, is_value = (n < keys)[None, :], (c < values)[None, :]
+    of_state, is_number = n[:, None] * values + c[None, :], (n < keys)[:, None] & is_value
+    of_weights = t * STEPS + tl.arange(0, STEPS)[None, :]
+    state = rows(initial + item * keys * values, of_state, is_number)
+
+    chunks = tl.cdiv(length, STEPS)
+    for number in range(chunks):
+        start = number * STEPS
+        chunk, row, steps = item * chunks + number, item // heads * length + start, length - start
+        first = row * heads + item % heads
+        at_key, has = t * heads * keys + n[None, :], (t < steps) & is_key
+        at_value, inside = t * heads * values + c[None, :], (t < steps) & is_value
+        sequence = sequences(resets, row, steps, STEPS)
+        log, log_before, log_after = log_decays(
+            log_decay, first, steps, heads, decays, tl.arange(0, DECAYS), STEPS, DECAYS
+        )
+        into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
+        of_chunk = weights + chunk * 5 * STEPS * STEPS + of_weights
+
+        v_t = rows(v + first * values, at_value, inside)
+        known = product(rows(a + first * keys, at_key, has) * into_before, state, DOT, PRECISION)
+        known += product(tl.load(of_chunk + 2 * STEPS * STEPS), v_t, DOT, PRECISION)
+        reads = product(tl.load(of_chunk + 4 * STEPS * STEPS), known, tl.float32, PRECISION)
+        out = product(rows(q + first * keys, at_key, has) * into, state, DOT, PRECISION)
+        if kept is not None:
+            tl.store(read + first * values + at_value, reads, mask=inside)
+            tl.store(kept + chunk * keys * values + of_state, state, mask=is_number)
+        state = tl.where(survives, state + exp2_less_one(total)[:, None] * state, 0.0)
+        state += product(tl.trans(rows(k + first * keys, at_key, has) * out_of), v_t, DOT, PRECISION)
+        state += product(tl.trans(rows(b + first * keys, at_key, has) * out_of), reads, DOT, PRECISION)
+        out += product(tl.load(of_chunk), v_t, DOT, PRECISION)
+        out += product(tl.load(of_chunk + STEPS * STEPS), reads, DOT, PRECISION)
+        tl.store(y + first * values + at_value, out, mask=inside)
+    tl.store(final + item * keys * values + of_state, state, mask=is_number)
+
+
+@triton.jit
+def delta_backward(
+    q, k, a, b, log_decay, resets, weights, grad_y, grad_final, grad_v, grad_known, after, grad_initial,
+    length, heads, keys, values, decays,
+    STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr, DECAYS: tl.constexpr,
+    DOT: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Gradients of values and the initial state; of the state after each chunk; of what the systems are solved for."""
+    item = tl.program_id(0).to(tl.int64)
+    t, n = tl.arange(0, STEPS)[:, None], tl.arange(0, KEYS)
+    c = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
+    is_key, is_value = (n < keys)[None, :], (c < values)[None, :]
+    of_state, is_number = n[:, None] * values + c[None, :], (n < keys)[:, None] & is_value
+    turned = t + STEPS * tl.arange(0, STEPS)[None, :]
+    grad = tl.zeros([KEYS, VALUES], tl.float32)
+    if grad_final is not None:
+        grad = rows(grad_final + item * keys * values, of_state, is_number)
+
+    chunks = tl.cdiv(length, STEPS)
+    for back in range(chunks):
+        number = chunks - 1 - back
+        start = number * STEPS
+        chunk, row, steps = item * chunks + number, item // heads * length + start, length - start
+        first = row * heads + item % heads
+        at_key, has = t * heads * keys + n[None, :], (t < steps) & is_key
+        at_value, inside = t * heads * values + c[None, :], (t < steps) & is_value
+        sequence = sequences(resets, row, steps, STEPS)
+        log, log_before, log_after = log_decays(
+            log_decay, first, steps, heads, decays, tl.arange(0, DECAYS), STEPS, DECAYS
+        )
+        into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
+        of_chunk = weights + chunk * 5 * STEPS * STEPS + turned
+        tl.store(after + chunk * keys * values + of_state, grad, mask=is_number)
+
+        of_y = rows(grad_y + first * values, at_value, inside)
+        of_reads = product(rows(b + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        of_reads += product(tl.load(of_chunk + STEPS * STEPS), of_y, DOT, PRECISION)
+        of_known = product(tl.load(of_chunk + 4 * STEPS * STEPS), of_reads, tl.float32, PRECISION)
+        tl.store(grad_known + first * values + at_value, of_known, mask=inside)
+        of_v = product(rows(k + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        grad = tl.where(survives, grad + exp2_less_one(total)[:, None] * grad, 0.0)
+        grad += product(tl.trans(rows(q + first * keys, at_key, has) * into), of_y, DOT, PRECISION)
+        grad += product(tl.trans(rows(a + first * keys, at_key, has) * into_before), of_known, DOT, PRECISION)
+        of_v += product(tl.load(of_chunk), of_y, DOT, PRECISION)
+        of_v += product(tl.load(of_chunk + 2 * STEPS * STEPS), of_known, DOT, PRECISION)
+        tl.store(grad_v + first * values + at_value, of_v, mask=inside)
+    tl.store(grad_initial + item * keys * values + of_state, grad, mask=is_number)
