@@ -10,7 +10,7 @@ from .gpu_chunk import decays_of_heads, ends, log_decays, pairs, product, rows, 
 __all__ = ["delta_gradients"]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_gradients(
     q, k, v, a, b, log_decay, resets, weights, read, kept, grad_y, grad_known, after,
     grad_q, grad_k, grad_a, grad_b, grad_log,

@@ -16,7 +16,7 @@ from .gpu_chunk import ends, log_decays, product, rows, sequences
 __all__ = ["delta_backward", "delta_forward"]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_forward(
     q, k, v, a, b, log_decay, resets, initial, weights, y, final, read, kept,
     length, heads, keys, values, decays,
@@ -63,7 +63,7 @@ def delta_forward(
     tl.store(final + item * keys * values + of_state, state, mask=is_number)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_backward(
     q, k, a, b, log_decay, resets, weights, grad_y, grad_final, grad_v, grad_known, after, grad_initial,
     length, heads, keys, values, decays,

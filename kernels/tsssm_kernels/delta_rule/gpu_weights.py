@@ -14,7 +14,7 @@ from .gpu_chunk import decays_of_heads, log_decays, pairs, product, rows, sequen
 __all__ = ["delta_weights"]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_weights(
     q, k, a, b, log_decay, resets, weights,
     length, heads, keys, decays,
