@@ -9,6 +9,7 @@ __all__ = [
     "LOG2_E",
     "compose",
     "exp2_less_one",
+    "load_numbers",
     "load_tile",
     "row_of",
     "sigmoid",
@@ -64,6 +65,12 @@ def exp2_less_one(x):
 def compose(first_factor, first_term, second_factor, second_term):
     """Two steps ``x -> factor x + term`` as one, for `triton.language.associative_scan`."""
     return first_factor * second_factor, second_factor * first_term + second_term
+
+
+@triton.jit
+def load_numbers(x, at, inside):
+    """Numbers of a tensor at some places, zero outside, in float32."""
+    return tl.load(x + at, mask=inside, other=0).to(tl.float32)
 
 
 @triton.jit

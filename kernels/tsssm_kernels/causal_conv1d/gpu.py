@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, launch, power_of_two
+from ..gpu_launch import blocks, contiguous, launch, power_of_two
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import ARGUMENTS
@@ -43,7 +43,7 @@ def _forward(x, weight, bias, state, resets, with_silu, keep) -> list[Tensor]:
     shapes = _shapes(x, weight, bias, state, resets, with_silu, keep)
     y, last = made = [x.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(x))]
     (_, length, channels), tile = x.shape, find_tile("causal_conv1d", x.shape[2], x.device)
-    inputs = _contiguous(x, weight, bias, state, resets)
+    inputs = contiguous(x, weight, bias, state, resets)
     constants = tile | {"TAPS": len(weight), "PLACES": power_of_two(len(weight) - 1), "SILU": with_silu}
     launch(convolve, _grid(tile, x), (*inputs, y, last, length, channels), constants)
     return made
@@ -52,13 +52,13 @@ def _forward(x, weight, bias, state, resets, with_silu, keep) -> list[Tensor]:
 def _backward(gradients, kept, x, weight, bias, state, resets, with_silu) -> list[Tensor | None]:
     from .gpu_kernels import differentiate_sums, send_back
 
-    grad_y, grad_last = _contiguous(torch.zeros_like(x) if gradients[0] is None else gradients[0], gradients[1])
+    grad_y, grad_last = contiguous(torch.zeros_like(x) if gradients[0] is None else gradients[0], gradients[1])
     (_, length, channels), tile = x.shape, find_tile("causal_conv1d", x.shape[2], x.device)
     taps, grid = len(weight), _grid(tile, x)
     grad_sums = x.new_empty(x.shape, dtype=torch.float32) if with_silu else grad_y
     into_weight = x.new_empty(grid[0], taps, channels, dtype=torch.float32)
     into_bias = None if bias is None else x.new_empty(grid[0], channels, dtype=torch.float32)
-    inputs = _contiguous(x, weight, bias, state, resets)
+    inputs = contiguous(x, weight, bias, state, resets)
     arguments = (*inputs, grad_y, grad_sums if with_silu else None, into_weight, into_bias, length, channels)
     launch(differentiate_sums, grid, arguments, tile | {"TAPS": taps, "SILU": with_silu})
 
@@ -75,10 +75,6 @@ def _backward(gradients, kept, x, weight, bias, state, resets, with_silu) -> lis
         grad_state,
         None,
     ]
-
-
-def _contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
-    return [None if x is None else x.contiguous() for x in tensors]
 
 
 def _real(x: Tensor | None) -> Tensor | None:

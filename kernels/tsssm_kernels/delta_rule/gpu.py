@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, dot_settings, launch, power_of_two
+from ..gpu_launch import blocks, contiguous, dot_settings, launch, power_of_two
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import TENSOR_TYPES
@@ -82,7 +82,7 @@ def _forward(q, k, v, a, b, log_decay, state, resets, keep) -> list[Tensor]:
 
     shapes = _shapes(q, k, v, a, b, log_decay, state, resets, keep)
     made = [v.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(q, k, v), strict=True)]
-    q, k, v, a, b, log_decay, state, resets = _contiguous(q, k, v, a, b, log_decay, state, resets)
+    q, k, v, a, b, log_decay, state, resets = contiguous(q, k, v, a, b, log_decay, state, resets)
     call = _Call(q, v, log_decay)
     weights = call.weights((q, k, a, b, log_decay, resets))
     grid, tile = call.along_time("forward")
@@ -102,7 +102,7 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
         for x in (q, k, v, a, b, log_decay, state)
     ]
     into_q, into_k, into_v, into_a, into_b, into_log, into_state = grads
-    q, k, v, a, b, log_decay, resets, grad_y, grad_state = _contiguous(
+    q, k, v, a, b, log_decay, resets, grad_y, grad_state = contiguous(
         q, k, v, a, b, log_decay, resets, grad_y, grad_state
     )
     read, before = kept
@@ -122,10 +122,6 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
     if into_log is not None and log_decay is not None and into_log.ndim > log_decay.ndim:
         into_log = into_log.sum(0).to(log_decay.dtype)
     return [into_q, into_k, into_v, into_a, into_b, into_log, into_state, None]
-
-
-def _contiguous(*tensors: Tensor | None) -> list[Any]:
-    return [None if x is None else x.contiguous() for x in tensors]
 
 
 _run = differentiable(

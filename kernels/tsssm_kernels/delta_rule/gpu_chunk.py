@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import LOG2_E
+from ..gpu_math import LOG2_E, load_numbers
 
 __all__ = [
     "decays_of_heads",
@@ -18,17 +18,10 @@ __all__ = [
     "log_decays",
     "pairs",
     "product",
-    "rows",
     "sequences",
     "spans",
     "sums",
 ]
-
-
-@triton.jit
-def rows(x, at, inside):
-    """Numbers of a tensor at some places, zero outside, in float32."""
-    return tl.load(x + at, mask=inside, other=0).to(tl.float32)
 
 
 @triton.jit
@@ -71,9 +64,9 @@ def log_decays(log_decay, first, steps, heads, decays, d, STEPS: tl.constexpr, D
         t = tl.arange(0, STEPS)[:, None]
         at, has = t * heads * decays + d[None, :], (d < decays)[None, :]
         log_decay += first * decays
-        log = rows(log_decay, at, has & (t < steps)) * LOG2_E
-        log_before = rows(log_decay, at - heads * decays, has & (t > 0) & (t < steps)) * LOG2_E
-        log_after = rows(log_decay, at + heads * decays, has & (t < STEPS - 1) & (t + 1 < steps)) * LOG2_E
+        log = load_numbers(log_decay, at, has & (t < steps)) * LOG2_E
+        log_before = load_numbers(log_decay, at - heads * decays, has & (t > 0) & (t < steps)) * LOG2_E
+        log_after = load_numbers(log_decay, at + heads * decays, has & (t < STEPS - 1) & (t + 1 < steps)) * LOG2_E
     return log, log_before, log_after
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .gpu_chunk import decays_of_heads, ends, log_decays, pairs, product, rows, sequences, spans, sums
+from ..gpu_math import load_numbers
+from .gpu_chunk import decays_of_heads, ends, log_decays, pairs, product, sequences, spans, sums
 
 __all__ = ["delta_gradients"]
 
@@ -38,11 +39,11 @@ def delta_gradients(
         c = some + tl.arange(0, VALUES)
         at_value, inside = i * heads * values + c[None, :], (i < steps) & (c < values)[None, :]
         of_y, of_known = (
-            rows(grad_y + first * values, at_value, inside),
-            rows(grad_known + first * values, at_value, inside),
+            load_numbers(grad_y + first * values, at_value, inside),
+            load_numbers(grad_known + first * values, at_value, inside),
         )
-        v_t = tl.trans(rows(v + first * values, at_value, inside))
-        reads = tl.trans(rows(read + first * values, at_value, inside))
+        v_t = tl.trans(load_numbers(v + first * values, at_value, inside))
+        reads = tl.trans(load_numbers(read + first * values, at_value, inside))
         qk += product(of_y, v_t, DOT, PRECISION)
         qb += product(of_y, reads, DOT, PRECISION)
         ak += product(of_known, v_t, DOT, PRECISION)
@@ -61,8 +62,8 @@ def delta_gradients(
 
     n = tl.program_id(1) * KEYS + tl.arange(0, KEYS)
     at_key, has = i * heads * keys + n[None, :], (i < steps) & (n < keys)[None, :]
-    q_t, k_t = rows(q + first * keys, at_key, has), rows(k + first * keys, at_key, has)
-    a_t, b_t = rows(a + first * keys, at_key, has), rows(b + first * keys, at_key, has)
+    q_t, k_t = load_numbers(q + first * keys, at_key, has), load_numbers(k + first * keys, at_key, has)
+    a_t, b_t = load_numbers(a + first * keys, at_key, has), load_numbers(b + first * keys, at_key, has)
     if BY_KEY:
         log, log_before, log_after = log_decays(log_decay, first, steps, heads, decays, n, STEPS, KEYS)
     into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
@@ -76,12 +77,12 @@ def delta_gradients(
         at_value, inside = i * heads * values + c[None, :], (i < steps) & (c < values)[None, :]
         of_state = n[None, :] * values + c[:, None]
         is_number = (n < keys)[None, :] & (c < values)[:, None]
-        state = rows(kept + chunk * keys * values, of_state, is_number)  # (values, keys)
-        grad = rows(after + chunk * keys * values, of_state, is_number)
-        of_q += product(rows(grad_y + first * values, at_value, inside), state, DOT, PRECISION)
-        of_a += product(rows(grad_known + first * values, at_value, inside), state, DOT, PRECISION)
-        of_k += product(rows(v + first * values, at_value, inside), grad, DOT, PRECISION)
-        of_b += product(rows(read + first * values, at_value, inside), grad, DOT, PRECISION)
+        state = load_numbers(kept + chunk * keys * values, of_state, is_number)  # (values, keys)
+        grad = load_numbers(after + chunk * keys * values, of_state, is_number)
+        of_q += product(load_numbers(grad_y + first * values, at_value, inside), state, DOT, PRECISION)
+        of_a += product(load_numbers(grad_known + first * values, at_value, inside), state, DOT, PRECISION)
+        of_k += product(load_numbers(v + first * values, at_value, inside), grad, DOT, PRECISION)
+        of_b += product(load_numbers(read + first * values, at_value, inside), grad, DOT, PRECISION)
         carried += tl.sum(state * grad, 0)
     of_q, of_a, of_k, of_b = of_q * into, of_a * into_before, of_k * out_of, of_b * out_of
 

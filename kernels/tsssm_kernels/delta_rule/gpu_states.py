@@ -10,8 +10,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import exp2_less_one
-from .gpu_chunk import ends, log_decays, product, rows, sequences
+from ..gpu_math import exp2_less_one, load_numbers
+from .gpu_chunk import ends, log_decays, product, sequences
 
 __all__ = ["delta_backward", "delta_forward"]
 
@@ -30,7 +30,7 @@ def delta_forward(
     is_key, is_value = (n < keys)[None, :], (c < values)[None, :]
     of_state, is_number = n[:, None] * values + c[None, :], (n < keys)[:, None] & is_value
     of_weights = t * STEPS + tl.arange(0, STEPS)[None, :]
-    state = rows(initial + item * keys * values, of_state, is_number)
+    state = load_numbers(initial + item * keys * values, of_state, is_number)
 
     chunks = tl.cdiv(length, STEPS)
     for number in range(chunks):
@@ -46,17 +46,17 @@ def delta_forward(
         into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
         of_chunk = weights + chunk * 5 * STEPS * STEPS + of_weights
 
-        v_t = rows(v + first * values, at_value, inside)
-        known = product(rows(a + first * keys, at_key, has) * into_before, state, DOT, PRECISION)
+        v_t = load_numbers(v + first * values, at_value, inside)
+        known = product(load_numbers(a + first * keys, at_key, has) * into_before, state, DOT, PRECISION)
         known += product(tl.load(of_chunk + 2 * STEPS * STEPS), v_t, DOT, PRECISION)
         reads = product(tl.load(of_chunk + 4 * STEPS * STEPS), known, tl.float32, PRECISION)
-        out = product(rows(q + first * keys, at_key, has) * into, state, DOT, PRECISION)
+        out = product(load_numbers(q + first * keys, at_key, has) * into, state, DOT, PRECISION)
         if kept is not None:
             tl.store(read + first * values + at_value, reads, mask=inside)
             tl.store(kept + chunk * keys * values + of_state, state, mask=is_number)
         state = tl.where(survives, state + exp2_less_one(total)[:, None] * state, 0.0)
-        state += product(tl.trans(rows(k + first * keys, at_key, has) * out_of), v_t, DOT, PRECISION)
-        state += product(tl.trans(rows(b + first * keys, at_key, has) * out_of), reads, DOT, PRECISION)
+        state += product(tl.trans(load_numbers(k + first * keys, at_key, has) * out_of), v_t, DOT, PRECISION)
+        state += product(tl.trans(load_numbers(b + first * keys, at_key, has) * out_of), reads, DOT, PRECISION)
         out += product(tl.load(of_chunk), v_t, DOT, PRECISION)
         out += product(tl.load(of_chunk + STEPS * STEPS), reads, DOT, PRECISION)
         tl.store(y + first * values + at_value, out, mask=inside)
@@ -79,7 +79,7 @@ def delta_backward(
     turned = t + STEPS * tl.arange(0, STEPS)[None, :]
     grad = tl.zeros([KEYS, VALUES], tl.float32)
     if grad_final is not None:
-        grad = rows(grad_final + item * keys * values, of_state, is_number)
+        grad = load_numbers(grad_final + item * keys * values, of_state, is_number)
 
     chunks = tl.cdiv(length, STEPS)
     for back in range(chunks):
@@ -97,15 +97,15 @@ def delta_backward(
         of_chunk = weights + chunk * 5 * STEPS * STEPS + turned
         tl.store(after + chunk * keys * values + of_state, grad, mask=is_number)
 
-        of_y = rows(grad_y + first * values, at_value, inside)
-        of_reads = product(rows(b + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        of_y = load_numbers(grad_y + first * values, at_value, inside)
+        of_reads = product(load_numbers(b + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
         of_reads += product(tl.load(of_chunk + STEPS * STEPS), of_y, DOT, PRECISION)
         of_known = product(tl.load(of_chunk + 4 * STEPS * STEPS), of_reads, tl.float32, PRECISION)
         tl.store(grad_known + first * values + at_value, of_known, mask=inside)
-        of_v = product(rows(k + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        of_v = product(load_numbers(k + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
         grad = tl.where(survives, grad + exp2_less_one(total)[:, None] * grad, 0.0)
-        grad += product(tl.trans(rows(q + first * keys, at_key, has) * into), of_y, DOT, PRECISION)
-        grad += product(tl.trans(rows(a + first * keys, at_key, has) * into_before), of_known, DOT, PRECISION)
+        grad += product(tl.trans(load_numbers(q + first * keys, at_key, has) * into), of_y, DOT, PRECISION)
+        grad += product(tl.trans(load_numbers(a + first * keys, at_key, has) * into_before), of_known, DOT, PRECISION)
         of_v += product(tl.load(of_chunk), of_y, DOT, PRECISION)
         of_v += product(tl.load(of_chunk + 2 * STEPS * STEPS), of_known, DOT, PRECISION)
         tl.store(grad_v + first * values + at_value, of_v, mask=inside)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .gpu_chunk import decays_of_heads, log_decays, pairs, product, rows, sequences, spans, sums
+from ..gpu_math import load_numbers
+from .gpu_chunk import decays_of_heads, log_decays, pairs, product, sequences, spans, sums
 
 __all__ = ["delta_weights"]
 
@@ -34,8 +35,8 @@ def delta_weights(
     for some in range(0, keys, KEYS):
         n = some + tl.arange(0, KEYS)
         at_key, has = i * heads * keys + n[None, :], (i < steps) & (n < keys)[None, :]
-        q_t, k_t = rows(q + first * keys, at_key, has), rows(k + first * keys, at_key, has)
-        a_t, b_t = rows(a + first * keys, at_key, has), rows(b + first * keys, at_key, has)
+        q_t, k_t = load_numbers(q + first * keys, at_key, has), load_numbers(k + first * keys, at_key, has)
+        a_t, b_t = load_numbers(a + first * keys, at_key, has), load_numbers(b + first * keys, at_key, has)
         if BY_KEY:
             log, _, _ = log_decays(log_decay, first, steps, heads, decays, n, STEPS, KEYS)
             qk += tl.where(i == j, tl.sum(q_t * k_t, 1)[:, None], 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, launch, power_of_two
+from ..gpu_launch import blocks, contiguous, launch, power_of_two
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import ARGUMENTS
@@ -54,7 +54,7 @@ def _forward(u, log_A, B, C, D, gaps, state, resets, keep) -> list[Tensor]:
     shapes = _shapes(u, log_A, B, C, D, gaps, state, resets, keep)
     y, after, kept = made = [u.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(u))]
     (batch, length, channels), tile = u.shape, _tile("forward", log_A)
-    inputs = _contiguous(u, log_A, B, C, D, gaps, resets, state)
+    inputs = contiguous(u, log_A, B, C, D, gaps, resets, state)
     grid = (batch, blocks(channels, tile["CHANNELS"]))
     launch(scan_forward, grid, (*inputs, y, after, kept if keep else None, length, channels, log_A.shape[1]), tile)
     return made
@@ -65,8 +65,8 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
 
     (batch, length, channels), tile = u.shape, _tile("backward", log_A)
     grid = (batch, blocks(channels, tile["CHANNELS"]))
-    inputs = _contiguous(u, log_A, B, C, D, gaps, resets, kept[0])
-    grad_y, grad_state = _contiguous(torch.zeros_like(u) if gradients[0] is None else gradients[0], gradients[1])
+    inputs = contiguous(u, log_A, B, C, D, gaps, resets, kept[0])
+    grad_y, grad_state = contiguous(torch.zeros_like(u) if gradients[0] is None else gradients[0], gradients[1])
 
     def parts(needed: Tensor | None, *shape: int) -> Tensor | None:
         return None if needed is None else u.new_empty(shape, dtype=torch.float32)
@@ -83,10 +83,6 @@ def _backward(gradients, kept, u, log_A, B, C, D, gaps, state, resets) -> list[T
     launch(scan_backward, grid, arguments, tile)
     totals = [None if part is None else part.sum(0).to(x.dtype) for x, part in zip(given, summed)]
     return [grad_u, *totals, grad_initial, None]
-
-
-def _contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
-    return [None if x is None else x.contiguous() for x in tensors]
 
 
 _scan = differentiable(

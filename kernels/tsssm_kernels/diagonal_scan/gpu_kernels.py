@@ -11,6 +11,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from ..gpu_math import load_numbers
 from .gpu_complex import advance, compose_complex, in_two, rates, transition
 
 __all__ = ["scan_backward", "scan_forward"]
@@ -19,15 +20,9 @@ VARYING = ["batch", "length"]  # from call to call: not compiled for each kind o
 
 
 @triton.jit
-def _numbers(x, at, inside):
-    """Numbers of a tensor at some places, zero outside, in float32."""
-    return tl.load(x + at, mask=inside, other=0).to(tl.float32)
-
-
-@triton.jit
 def _complex(x, at, inside):
     """Complex numbers, in two."""
-    return _numbers(x, 2 * at, inside), _numbers(x, 2 * at + 1, inside)
+    return load_numbers(x, 2 * at, inside), load_numbers(x, 2 * at + 1, inside)
 
 
 @triton.jit
@@ -81,7 +76,7 @@ def scan_forward(
         if kept is not None:
             tile = series * tl.cdiv(length, STEPS) + start // STEPS
             _store(kept, tile * channels * states + of_state, state, state_i, is_number)
-        x = _numbers(u, wide, inside)
+        x = load_numbers(u, wide, inside)
         times = _times(gaps, row, is_step)
         a, b = _transitions(times, decay, turn, turn_rest)
         reached = tl.full([STEPS], 1, tl.int1)
@@ -97,7 +92,7 @@ def scan_forward(
         h_i = own_i + tl.where(reached[:, None, None], a * state_i[None, :, :] + b * state[None, :, :], 0.0)
         out = 2.0 * tl.sum(h * read[None, :, :] - h_i * read_i[None, :, :], 2)
         if D is not None:
-            out += _numbers(D, c, is_channel)[None, :] * x
+            out += load_numbers(D, c, is_channel)[None, :] * x
         tl.store(y + wide, out, mask=inside)
 
         first, rest = in_two(tl.sum(times, 0))
@@ -166,7 +161,7 @@ def scan_backward(
         if resets is not None:
             a = tl.where((begins_before != 0)[:, None, None], 0.0, a)
             b = tl.where((begins_before != 0)[:, None, None], 0.0, b)
-        x = _numbers(u, wide - channels, is_later[:, None] & is_channel[None, :])
+        x = load_numbers(u, wide - channels, is_later[:, None] & is_channel[None, :])
         entering, entering_i = x[:, :, None] * enter[None, :, :], x[:, :, None] * enter_i[None, :, :]
         _, _, before, before_i = tl.associative_scan((a, b, entering, entering_i), 0, compose_complex)
         a, b = _transitions(tl.cumsum(times_before, 0), decay, turn, turn_rest)
@@ -176,7 +171,7 @@ def scan_backward(
         if resets is not None:
             a, b = tl.where((begins != 0)[:, None, None], 0.0, a), tl.where((begins != 0)[:, None, None], 0.0, b)
         past, past_i = a * before - b * before_i, a * before_i + b * before
-        x, grad = _numbers(u, wide, inside), _numbers(grad_y, wide, inside)
+        x, grad = load_numbers(u, wide, inside), load_numbers(grad_y, wide, inside)
         into_C += 2.0 * tl.sum(grad[:, :, None] * (past + x[:, :, None] * enter[None, :, :]), 0)
         into_C_i -= 2.0 * tl.sum(grad[:, :, None] * (past_i + x[:, :, None] * enter_i[None, :, :]), 0)
 
@@ -207,7 +202,7 @@ def scan_backward(
         into_B_i += tl.sum(g_i * x[:, :, None], 0)
         into_x = tl.sum(g * enter[None, :, :] + g_i * enter_i[None, :, :], 2)
         if D is not None:
-            into_x += _numbers(D, c, is_channel)[None, :] * grad
+            into_x += load_numbers(D, c, is_channel)[None, :] * grad
             into_D += tl.sum(grad * x, 0)
         tl.store(grad_u + wide, into_x, mask=inside)
         if gaps is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import LOG2_E, compose, exp2_less_one, sigmoid, silu, silu_slope, softplus
+from ..gpu_math import LOG2_E, compose, exp2_less_one, load_numbers, sigmoid, silu, silu_slope, softplus
 
 __all__ = ["scan_backward", "scan_forward"]
 
@@ -18,15 +18,9 @@ VARYING = ["length", "series_count"]  # from call to call: not compiled for each
 
 
 @triton.jit
-def _rows(x, at, inside):
-    """Numbers of a tensor at some places, zero outside, in float32."""
-    return tl.load(x + at, mask=inside, other=0).to(tl.float32)
-
-
-@triton.jit
 def _step_sizes(delta, bias, at, inside, SOFTPLUS: tl.constexpr):
     """Step sizes of a tile, and before their softplus; zero outside."""
-    raw = _rows(delta, at, inside) + bias[None, :]
+    raw = load_numbers(delta, at, inside) + bias[None, :]
     sizes = softplus(raw) if SOFTPLUS else raw
     return tl.where(inside, sizes, 0.0), raw
 
@@ -45,11 +39,11 @@ def scan_forward(
     is_channel, is_state = c < channels, n < states
     of_state = c[:, None] * states + n[None, :]
     is_number = is_channel[:, None] & is_state[None, :]
-    rates = _rows(A, of_state, is_number) * LOG2_E
-    bias = tl.zeros([CHANNELS], tl.float32) if delta_bias is None else _rows(delta_bias, c, is_channel)
+    rates = load_numbers(A, of_state, is_number) * LOG2_E
+    bias = tl.zeros([CHANNELS], tl.float32) if delta_bias is None else load_numbers(delta_bias, c, is_channel)
     state = tl.zeros([CHANNELS, STATES], tl.float32)
     if initial is not None:
-        state = _rows(initial, series * channels * states + of_state, is_number)
+        state = load_numbers(initial, series * channels * states + of_state, is_number)
 
     for start in range(0, length, STEPS):
         is_step = start + t < length
@@ -60,11 +54,11 @@ def scan_forward(
             tile = series * tl.cdiv(length, STEPS) + start // STEPS
             tl.store(kept + tile * channels * states + of_state, state, mask=is_number)
 
-        x = _rows(u, wide, inside)
+        x = load_numbers(u, wide, inside)
         size, _ = _step_sizes(delta, bias, wide, inside, SOFTPLUS)
-        time = size if gaps is None else size * _rows(gaps, row, is_step)[:, None]
+        time = size if gaps is None else size * load_numbers(gaps, row, is_step)[:, None]
         log = time[:, :, None] * rates[None, :, :]
-        entering = (size * x)[:, :, None] * _rows(B, narrow, has)[:, None, :]
+        entering = (size * x)[:, :, None] * load_numbers(B, narrow, has)[:, None, :]
         factor, reached = tl.exp2(log), tl.full([STEPS], 1, tl.int1)
         if resets is not None:
             begins = tl.load(resets + row, mask=is_step, other=0)
@@ -74,11 +68,11 @@ def scan_forward(
         _, own = tl.associative_scan((factor, entering), 0, compose)
         h = own + tl.where(reached[:, None, None], tl.exp2(total) * state[None, :, :], 0.0)
 
-        out = tl.sum(h * _rows(C, narrow, has)[:, None, :], 2)
+        out = tl.sum(h * load_numbers(C, narrow, has)[:, None, :], 2)
         if D is not None:
-            out += _rows(D, c, is_channel)[None, :] * x
+            out += load_numbers(D, c, is_channel)[None, :] * x
         if z is not None:
-            out *= silu(_rows(z, wide, inside))
+            out *= silu(load_numbers(z, wide, inside))
         tl.store(y + wide, out, mask=inside)
         at_end = (t == STEPS - 1)[:, None, None]
         lost = exp2_less_one(tl.sum(tl.where(at_end, total, 0.0), 0)) * state
@@ -103,12 +97,12 @@ def scan_backward(
     is_channel, is_state = c < channels, n < states
     of_state = c[:, None] * states + n[None, :]
     is_number = is_channel[:, None] & is_state[None, :]
-    rates = _rows(A, of_state, is_number)
-    bias = tl.zeros([CHANNELS], tl.float32) if delta_bias is None else _rows(delta_bias, c, is_channel)
-    direct = tl.zeros([CHANNELS], tl.float32) if D is None else _rows(D, c, is_channel)
+    rates = load_numbers(A, of_state, is_number)
+    bias = tl.zeros([CHANNELS], tl.float32) if delta_bias is None else load_numbers(delta_bias, c, is_channel)
+    direct = tl.zeros([CHANNELS], tl.float32) if D is None else load_numbers(D, c, is_channel)
     carried = tl.zeros([CHANNELS, STATES], tl.float32)
     if grad_final is not None:
-        carried = _rows(grad_final, series * channels * states + of_state, is_number)
+        carried = load_numbers(grad_final, series * channels * states + of_state, is_number)
     into_A = tl.zeros([CHANNELS, STATES], tl.float32)
     into_D = tl.zeros([CHANNELS], tl.float32)
     into_bias = tl.zeros([CHANNELS], tl.float32)
@@ -122,20 +116,20 @@ def scan_backward(
         narrow, has = row[:, None] * states + n[None, :], is_step[:, None] & is_state[None, :]
         # the step before, within the tile, and the step after
         is_later, is_followed = (is_step & (t > 0)), (is_step & (t < STEPS - 1) & (start + t + 1 < length))
-        x = _rows(u, wide, inside)
+        x = load_numbers(u, wide, inside)
         size, raw = _step_sizes(delta, bias, wide, inside, SOFTPLUS)
         inside_before, inside_after = (
             is_later[:, None] & is_channel[None, :],
             is_followed[:, None] & is_channel[None, :],
         )
-        x_before = _rows(u, wide - channels, inside_before)
+        x_before = load_numbers(u, wide - channels, inside_before)
         size_before, _ = _step_sizes(delta, bias, wide - channels, inside_before, SOFTPLUS)
         size_after, _ = _step_sizes(delta, bias, wide + channels, inside_after, SOFTPLUS)
         gap = tl.full([STEPS], 1.0, tl.float32)
         gap_before, gap_after = gap, gap
         if gaps is not None:
-            gap = _rows(gaps, row, is_step)
-            gap_before, gap_after = _rows(gaps, row - 1, is_later), _rows(gaps, row + 1, is_followed)
+            gap = load_numbers(gaps, row, is_step)
+            gap_before, gap_after = load_numbers(gaps, row - 1, is_later), load_numbers(gaps, row + 1, is_followed)
         time = size * gap[:, None]
         log = time[:, :, None] * (rates * LOG2_E)[None, :, :]
         log_before = (size_before * gap_before[:, None])[:, :, None] * (rates * LOG2_E)[None, :, :]
@@ -155,9 +149,9 @@ def scan_backward(
 
         # states before each step
         tile = series * tiles + start // STEPS
-        first = _rows(kept, tile * channels * states + of_state, is_number)
-        B_t, C_t = _rows(B, narrow, has), _rows(C, narrow, has)
-        B_before = _rows(B, narrow - states, is_later[:, None] & is_state[None, :])
+        first = load_numbers(kept, tile * channels * states + of_state, is_number)
+        B_t, C_t = load_numbers(B, narrow, has), load_numbers(C, narrow, has)
+        B_before = load_numbers(B, narrow - states, is_later[:, None] & is_state[None, :])
         _, own = tl.associative_scan(
             (factor_before, (size_before * x_before)[:, :, None] * B_before[:, None, :]), 0, compose
         )
@@ -166,9 +160,9 @@ def scan_backward(
         )
         h = factor * before + (size * x)[:, :, None] * B_t[:, None, :]
 
-        grad = _rows(grad_y, wide, inside)
+        grad = load_numbers(grad_y, wide, inside)
         if z is not None:
-            gate = _rows(z, wide, inside)
+            gate = load_numbers(z, wide, inside)
             out = tl.sum(h * C_t[:, None, :], 2) + direct[None, :] * x
             tl.store(grad_z + wide, grad * out * silu_slope(gate), mask=inside)
             grad *= silu(gate)

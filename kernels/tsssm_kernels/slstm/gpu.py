@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, dot_settings, launch, power_of_two
+from ..gpu_launch import blocks, contiguous, dot_settings, launch, power_of_two
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import ARGUMENTS
@@ -53,7 +53,7 @@ def _forward(gates, recurrent, y, c, n, m, resets, keep) -> list[Tensor]:
     shapes = _shapes(gates, recurrent, y, c, n, m, resets, keep)
     made = [gates.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(gates))]
     (batch, length, heads, _, width), constants = gates.shape, _constants("forward", gates)
-    inputs = _contiguous(gates, recurrent, resets, y, c, n, m)
+    inputs = contiguous(gates, recurrent, resets, y, c, n, m)
     outputs = made if keep else [*made[:5], None, None]
     grid = (blocks(batch, constants["SERIES"]), heads)
     launch(slstm_forward, grid, (*inputs, *outputs, batch, length, heads, width), constants)
@@ -65,7 +65,7 @@ def _backward(gradients, kept, gates, recurrent, y, c, n, m, resets) -> list[Ten
 
     (batch, length, heads, _, width), constants = gates.shape, _constants("backward", gates)
     made = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (gates, y, c, n, m)]
-    inputs = _contiguous(recurrent, resets, *kept, *gradients)
+    inputs = contiguous(recurrent, resets, *kept, *gradients)
     grid = (blocks(batch, constants["SERIES"]), heads)
     launch(slstm_backward, grid, (*inputs, *made, batch, length, heads, width), constants)
     return [made[0], _of_recurrent(made[0], recurrent, kept[0], y, resets), *made[1:], None]
@@ -81,10 +81,6 @@ def _of_recurrent(grad_gates: Tensor, recurrent: Tensor, kept: Tensor, y: Tensor
     with torch.autocast(y.device.type, enabled=False):
         summed = before.flatten(0, 1).permute(1, 2, 0) @ seen
     return summed.unflatten(-1, (4, -1)).transpose(1, 2).to(recurrent.dtype).contiguous()
-
-
-def _contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
-    return [None if x is None else x.contiguous() for x in tensors]
 
 
 _slstm = differentiable(

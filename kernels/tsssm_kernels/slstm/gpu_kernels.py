@@ -13,19 +13,13 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import sigmoid, softplus, tanh
+from ..gpu_math import load_numbers, sigmoid, softplus, tanh
 
 __all__ = ["slstm_backward", "slstm_forward"]
 
 LEAST = tl.constexpr(-1e30)  # stands for minus infinity: differences of it are numbers
 
 VARYING = ["batch", "length"]  # from call to call: not compiled for each kind of number
-
-
-@triton.jit
-def _numbers(x, at, inside):
-    """Numbers of a tensor at some places, zero outside, in float32."""
-    return tl.load(x + at, mask=inside, other=0).to(tl.float32)
 
 
 @triton.jit
@@ -65,8 +59,8 @@ def slstm_forward(
     is_series = series < batch
     inside = is_series[:, None] & (j < width)[None, :]
     own = (series * heads + head)[:, None] * width + j[None, :]
-    h_y, c, n = _numbers(y_0, own, inside), _numbers(c_0, own, inside), _numbers(n_0, own, inside)
-    m = tl.maximum(_numbers(m_0, own, inside), LEAST)
+    h_y, c, n = load_numbers(y_0, own, inside), load_numbers(c_0, own, inside), load_numbers(n_0, own, inside)
+    m = tl.maximum(load_numbers(m_0, own, inside), LEAST)
     rest = tl.zeros([SERIES, WIDTH], tl.float32)  # what rounding took off m: more than a step may forget
     of_ends = ((series * heads + head) * 2)[:, None] * WIDTH + j[None, :]
     of_i, of_f, of_z, of_o = _matrices(recurrent, head, width, WIDTH, DOT)
@@ -79,11 +73,11 @@ def slstm_forward(
             m, rest = tl.where(begins, LEAST, m), tl.where(begins, 0.0, rest)
         at = ((row * heads + head) * 4)[:, None] * width + j[None, :]
         before = h_y.to(DOT)
-        raw_f = _numbers(gates, at + width, inside) + tl.dot(before, of_f, input_precision=PRECISION)
+        raw_f = load_numbers(gates, at + width, inside) + tl.dot(before, of_f, input_precision=PRECISION)
         forgotten = softplus(-raw_f)
-        raw_i = _numbers(gates, at, inside) + tl.dot(before, of_i, input_precision=PRECISION)
-        new = tanh(_numbers(gates, at + 2 * width, inside) + tl.dot(before, of_z, input_precision=PRECISION))
-        out = sigmoid(_numbers(gates, at + 3 * width, inside) + tl.dot(before, of_o, input_precision=PRECISION))
+        raw_i = load_numbers(gates, at, inside) + tl.dot(before, of_i, input_precision=PRECISION)
+        new = tanh(load_numbers(gates, at + 2 * width, inside) + tl.dot(before, of_z, input_precision=PRECISION))
+        out = sigmoid(load_numbers(gates, at + 3 * width, inside) + tl.dot(before, of_o, input_precision=PRECISION))
         if kept is not None:
             step = ((row * heads + head) * 5)[:, None] * WIDTH + j[None, :]
             tl.store(kept + step + WIDTH, new, mask=is_series[:, None])
@@ -133,14 +127,14 @@ def slstm_backward(
     inside = is_series[:, None] & (j < width)[None, :]
     own = (series * heads + head)[:, None] * width + j[None, :]
     of_ends = ((series * heads + head) * 2)[:, None] * WIDTH + j[None, :]
-    n = _numbers(ends, of_ends + WIDTH, is_series[:, None])
+    n = load_numbers(ends, of_ends + WIDTH, is_series[:, None])
     at = ((((series + 1) * length - 1) * heads + head) * 5 + 4)[:, None] * WIDTH + j[None, :]
-    h = _numbers(kept, at, is_series[:, None])
+    h = load_numbers(kept, at, is_series[:, None])
     zero = tl.zeros([SERIES, WIDTH], tl.float32)
-    of_c = zero if grad_c_last is None else _numbers(grad_c_last, own, inside)
-    of_n = zero if grad_n_last is None else _numbers(grad_n_last, own, inside)
-    of_m = zero if grad_m_last is None else _numbers(grad_m_last, own, inside)
-    of_later = zero if grad_y_last is None else _numbers(grad_y_last, own, inside)
+    of_c = zero if grad_c_last is None else load_numbers(grad_c_last, own, inside)
+    of_n = zero if grad_n_last is None else load_numbers(grad_n_last, own, inside)
+    of_m = zero if grad_m_last is None else load_numbers(grad_m_last, own, inside)
+    of_later = zero if grad_y_last is None else load_numbers(grad_y_last, own, inside)
     of_h, of_s = of_c * n, n * (of_c * h + of_n)  # n = exp(s - m), c = h n
     of_m -= of_s
     of_i, of_f, of_z, of_o = _matrices(recurrent, head, width, WIDTH, DOT)
@@ -149,15 +143,15 @@ def slstm_backward(
         t = length - 1 - back
         row = series * length + t
         at = ((row * heads + head) * 5)[:, None] * WIDTH + j[None, :]
-        share, new = _numbers(kept, at, is_series[:, None]), _numbers(kept, at + WIDTH, is_series[:, None])
+        share, new = load_numbers(kept, at, is_series[:, None]), load_numbers(kept, at + WIDTH, is_series[:, None])
         out, slope = (
-            _numbers(kept, at + 2 * WIDTH, is_series[:, None]),
-            _numbers(kept, at + 3 * WIDTH, is_series[:, None]),
+            load_numbers(kept, at + 2 * WIDTH, is_series[:, None]),
+            load_numbers(kept, at + 3 * WIDTH, is_series[:, None]),
         )
-        h = _numbers(kept, at + 4 * WIDTH, is_series[:, None])
+        h = load_numbers(kept, at + 4 * WIDTH, is_series[:, None])
         of_y = of_later
         if grad_y is not None:
-            of_y += _numbers(grad_y, (row * heads + head)[:, None] * width + j[None, :], inside)
+            of_y += load_numbers(grad_y, (row * heads + head)[:, None] * width + j[None, :], inside)
         of_h += of_y * out
         of_older = tl.where(share > 0, 0.0, of_m)
         share = tl.abs(share)
@@ -178,7 +172,7 @@ def slstm_backward(
         tl.store(grad_gates + at + 3 * width, into, mask=inside)
         of_later += tl.dot(into.to(DOT), tl.trans(of_o), input_precision=PRECISION)
         if t == 0:
-            of_first = _numbers(ends, of_ends, is_series[:, None])
+            of_first = load_numbers(ends, of_ends, is_series[:, None])
             tl.store(grad_c_0 + own, of_first * of_h, mask=inside)
             tl.store(grad_n_0 + own, of_first * (of_s - h * of_h), mask=inside)
             tl.store(grad_m_0 + own, of_kept + of_older, mask=inside)
