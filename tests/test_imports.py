@@ -77,7 +77,9 @@ def test_a_saved_model_is_used_without_lightning(tmp_path):
     model.save(tmp_path / "model")
     loaded = loaded_by(USE, str(tmp_path / "model"))
     assert "torch" in loaded
-    assert not loaded & (set(HEAVY) - {"numba"})  # Numba compiles the scaler at its first use
+    # Numba compiles the scaler at its first use; torch computes with tensors on no device, by which saved shapes are
+    # checked, by way of its compiler, which imports Triton where it is installed
+    assert not loaded & (set(HEAVY) - {"numba", "triton"})
 
 
 def test_a_step_is_compiled_without_torchs_compiler():

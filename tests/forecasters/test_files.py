@@ -195,7 +195,8 @@ def test_damage_is_told(saved):
         (lambda c: c.update(format="other"), "not of tsssm's format"),
         (lambda c: c.update({"class": "os.system"}), "the saved class is 'os.system'"),
         (lambda c: c["model"]["spec"].update(d_model=16), "has shape"),
-        (lambda c: c["model"]["spec"].update(n_layers=2), "missing"),
+        (lambda c: c["model"]["spec"].update(n_layers=4), "missing"),
+        (lambda c: c["model"]["spec"].update(n_layers=3), "the configuration is damaged: n_layers=3 does not fit"),
         (lambda c: c["model"]["spec"].update(base=None), "unknown"),
         (lambda c: c["model"].pop("spec"), "damaged"),
         (lambda c: c["model"]["spec"].update(surprise=1), "damaged"),
@@ -210,11 +211,11 @@ def test_configurations_that_do_not_fit_are_refused(saved, change, message):
 
 def test_a_model_of_a_class_whose_own_mixer_was_another_is_fitted_again_as_it_was(model, saved):
     """A class may take another mixer one day; what was saved says no more than that it took its own."""
-    assert (type(model), model.mixer, model.model_.spec.mixer) == (Forecaster, None, "rotary_average")
+    assert (type(model), model.mixer, model.model_.spec.mixer) == (Forecaster, None, "mamba+rotary_average")
     assert tsssm.load(saved).mixer is None
     edit(saved, lambda config: config.update({"class": "MambaForecaster"}))
     again = tsssm.load(saved)
-    assert (type(again), again.mixer) == (MambaForecaster, "rotary_average")
+    assert (type(again), again.mixer) == (MambaForecaster, "mamba+rotary_average")
     assert again.predict().equals(model.predict())
 
 

@@ -19,7 +19,7 @@ from tsssm.forecasters.model import CovariateScale, Model, Priors
 from tsssm.forecasters.spec import ModelSpec
 from tsssm.linear import Ridge, Seasonal
 from tsssm.mixers import Mixer, find_mixer, read_stack
-from tsssm.mixers.stack import Stack
+from tsssm.mixers.stack import Stack, pattern_layers
 from tsssm.mixers.stack_settings import plain_settings
 from tsssm.training import Training
 
@@ -72,9 +72,12 @@ def decode_model(config: Mapping[str, Any], tensors: dict[str, Tensor], mixers: 
     network = None
     if spec.n_layers > len(tensors):  # before as many are built
         raise ModelFileError(f"the weights do not fit the configuration: it says n_layers={spec.n_layers}")
-    stack = None if spec.mixer is None else read_stack(spec.mixer, spec.n_layers, mixers)
+    pattern = (
+        None if spec.mixer is None else pattern_layers(spec.mixer, mixers)
+    )  # one that is not known is told as such
     with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and thrown away
         try:
+            stack = None if pattern is None else read_stack(pattern, spec.n_layers)
             expected = _expected(spec, stack, config["n_covariates"])
         except ConfigError as error:
             raise ModelFileError(f"the configuration is damaged: {error}") from error
