@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .gpu_launch import OPTIONS, Launch
+from .gpu_launch import ALWAYS, OPTIONS, Launch
 
 __all__ = ["TARGETS", "Compiled", "compile_launch"]
 
@@ -65,9 +65,9 @@ def compile_launch(recorded: Launch, target: str) -> Compiled:
 
     nvidia = target.startswith("sm_")
     backend = GPUTarget("cuda", int(target[3:]), 32) if nvidia else GPUTarget("hip", target, 64)
-    options = {name: value for name, value in recorded.constants.items() if name in OPTIONS}
+    options = ALWAYS | {name: value for name, value in recorded.constants.items() if name in OPTIONS}
     constants = {name: value for name, value in recorded.constants.items() if name not in OPTIONS}
-    if not nvidia and constants.get("PRECISION") == "tf32x3":
+    if not nvidia and "PRECISION" in constants:
         constants["PRECISION"] = "ieee"
     signature, fixed, aligned = _specialised(recorded, constants)
     source = ASTSource(fn=recorded.kernel, signature=signature, constexprs=fixed, attrs=aligned)

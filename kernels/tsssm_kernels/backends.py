@@ -17,11 +17,19 @@ __all__ = ["choose_backend", "prepared"]
 PREFERRED = ("cpu", "triton", "chunked", "reference")
 
 
-def choose_backend(backend: str | None, implementations: Mapping[str, Callable], x: Tensor, dtype: torch.dtype) -> str:
+def choose_backend(
+    backend: str | None,
+    implementations: Mapping[str, Callable],
+    x: Tensor,
+    dtype: torch.dtype,
+    gpu_holds: bool = True,
+) -> str:
     """The name of the implementation to run: `backend`, else that of the environment variable ``TSSSM_BACKEND``.
 
     Without either it is the first of "cpu", "triton", "chunked" and "reference" that there is and that serves the
     input: "cpu" computes in float32 on the CPU, "triton" in float32 on GPUs, the others anywhere.
+
+    Without `gpu_holds` the operator has no "triton" for the inputs' sizes.
 
     Raises
     ------
@@ -33,6 +41,8 @@ def choose_backend(backend: str | None, implementations: Mapping[str, Callable],
     >>> choose_backend(None, {"reference": sum, "cpu": max}, torch.zeros(1), torch.float64)
     'reference'
     """
+    if not gpu_holds:  # more than a program's tile can take
+        implementations = {name: form for name, form in implementations.items() if name != "triton"}
     chosen = backend or os.environ.get("TSSSM_BACKEND")
     if not chosen:
         return next(name for name in PREFERRED if name in implementations and _serves(name, x, dtype))

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "ALWAYS",
+    "OPTIONS",
     "Launch",
     "blocks",
     "can_launch",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a tile is a constant of the kernel
+ALWAYS = {"enable_fp_fusion": True}  # products and sums in one rounding; Triton's default will change
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def launch(
         kernel[tuple(grid)](*arguments, **constants)
         return
     with torch.cuda.device(first.device):
-        kernel[tuple(grid)](*arguments, **constants)
+        kernel[tuple(grid)](*arguments, **constants, **ALWAYS)
 
 
 @contextmanager
@@ -124,20 +127,27 @@ def blocks(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def dot_settings(x: Tensor) -> dict[str, Any]:
-    """How products of blocks are computed for inputs of `x`'s dtype: constants ``DOT`` and ``PRECISION`` of a kernel.
+def dot_settings(*operands: Tensor) -> dict[str, Any]:
+    """How products of blocks of the operands are computed: constants ``DOT`` and ``PRECISION`` of a kernel.
 
-    Half types multiply as they are, with sums in float32. float32 is multiplied in three products of TF32, which keep
-    nearly all digits, or in one where ``torch.set_float32_matmul_precision`` allows. Triton's interpreter knows no
-    products of bfloat16.
+    Where all are bfloat16 they multiply as they are, with sums in float32. float32 is multiplied in three products of
+    TF32, which keep nearly all digits, or in one where torch is told that this will do; float16 in one of TF32, which
+    has its digits and, for the states, a larger range. Triton's interpreter knows no products of bfloat16.
     """
     import triton.language as tl
 
-    kinds = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
-    kind = tl.float32 if is_interpreted() else kinds.get(x.dtype, tl.float32)
-    exact = torch.get_float32_matmul_precision() == "highest"
-    three = "ieee" if torch.version.hip else "tf32x3"
-    return {"DOT": kind, "PRECISION": three if exact else "tf32"}
+    kinds = {x.dtype for x in operands}
+    kind = tl.bfloat16 if kinds == {torch.bfloat16} and not is_interpreted() else tl.float32
+    if torch.version.hip:
+        return {"DOT": kind, "PRECISION": "ieee"}
+    half = kinds <= {torch.bfloat16, torch.float16}
+    return {"DOT": kind, "PRECISION": "tf32" if half or _one_product_will_do() else "tf32x3"}
+
+
+def _one_product_will_do() -> bool:
+    """What torch is told of float32 matrices, by its newer setting or the older one; to mix them is an error there."""
+    setting = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
+    return setting == "tf32" if setting is not None else torch.get_float32_matmul_precision() != "highest"
 
 
 def contiguous(*tensors: Tensor | None) -> list[Any]:

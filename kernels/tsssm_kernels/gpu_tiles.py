@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["architecture", "find_tile", "set_rows"]
+__all__ = ["architecture", "find_tile", "holds", "set_rows"]
 
 
 @cache
@@ -59,6 +59,18 @@ def find_tile(kernel: str, width: int, device: torch.device) -> dict[str, Any]:
     raise ValueError(
         f"{kernel}: a width of {width} is more than the GPU kernel takes, {rows[-1]['up_to']}. Use backend='chunked'."
     )
+
+
+@cache
+def holds(kernel: str, width: int) -> bool:
+    """Whether a kernel has a tile for a width.
+
+    Examples
+    --------
+    >>> holds("selective_scan.forward", 16), holds("selective_scan.forward", 1000)
+    (True, False)
+    """
+    return width <= _table()[kernel]["any"][-1]["up_to"]
 
 
 def set_rows(kernel: str, name: str, rows: list[dict[str, int]]) -> None:

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tsssm.mixers import Mamba2
 from tsssm_kernels import decay_attention, mamba_inner, selective_scan, slstm
 from tsssm_kernels.conformance import check_kernels, find_operators
-from tsssm_kernels.gpu_launch import is_interpreted, recorded_launches
+from tsssm_kernels.gpu_launch import dot_settings, is_interpreted, recorded_launches
 
 pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
 
@@ -211,3 +211,37 @@ def test_a_network_compiles_without_a_graph_break(monkeypatch, tmp_path):
     torch.testing.assert_close(compiled(x), expected, rtol=1e-5, atol=1e-6)
     compiled(x).sum().backward()
     assert all(parameter.grad is not None for parameter in mixer.parameters())
+
+
+def test_precision_follows_what_torch_is_told():
+    x, half = torch.zeros(1), torch.zeros(1, dtype=torch.float16)
+    assert dot_settings(x)["PRECISION"] == "tf32x3"
+    assert dot_settings(half, half)["PRECISION"] == "tf32"
+    assert dot_settings(half, x)["PRECISION"] == "tf32x3"
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high")
+        assert dot_settings(x)["PRECISION"] == "tf32"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert dot_settings(x)["PRECISION"] == "tf32x3"
+
+
+def test_large_sums_of_half_numbers_are_divided_before_they_are_rounded():
+    q = k = torch.full((1, 20, 1, 16), 32.0, dtype=torch.float16)
+    v = torch.randn(1, 20, 1, 4).half()
+    expected, _ = decay_attention(q.double(), k.double(), v.double(), normalizer="keys", backend="reference")
+    y, _ = decay_attention(q, k, v, normalizer="keys", backend="triton")
+    assert (y.double() - expected).norm() < 2e-3 * expected.norm()
+
+
+def test_gates_in_bfloat16_do_not_round_a_long_state():
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 32, 1, 4, generator=generator).bfloat16() for _ in range(3))
+    log_decay, gate = (torch.randn(1, 32, 1, generator=generator).bfloat16() for _ in range(2))
+    inputs = {"q": q, "k": k, "v": v, "log_decay": -log_decay.abs(), "input_gate": gate}
+    doubled = {name: x.double() for name, x in inputs.items()}
+    _, expected = decay_attention(**doubled, normalizer="bounded", backend="reference")
+    _, state = decay_attention(**inputs, normalizer="bounded", backend="triton")
+    for part, wanted in zip(state[:2], expected[:2]):
+        assert (part - wanted).norm() < 1e-5 * wanted.norm()

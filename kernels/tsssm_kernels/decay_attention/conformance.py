@@ -73,6 +73,14 @@ def _decay_of(log_decay: float, by_key: bool) -> Any:
     return make
 
 
+def _strong_then_weak(generator: torch.Generator, batch: int, length: int) -> dict[str, Any]:
+    """Differences of sums of these logarithms would lose the weak ones."""
+    inputs = _make(generator, batch, length, "keys")
+    inputs["log_decay"] = torch.full_like(inputs["log_decay"], -1e-3)
+    inputs["log_decay"][:, : length // 4] = -50.0
+    return inputs
+
+
 OPERATOR = Operator(
     decay_attention,
     decay_attention_step,
@@ -94,6 +102,7 @@ OPERATOR = Operator(
     hard={
         "strong decay": _decay_of(-50.0, False),
         "strong decay of keys": _decay_of(-50.0, True),
+        "strong, then weak decay of keys": _strong_then_weak,
         "hardly any decay": _decay_of(-1e-7, False),
         "hardly any decay of keys": _decay_of(-1e-7, True),
     },

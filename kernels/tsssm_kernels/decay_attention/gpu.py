@@ -51,7 +51,7 @@ def _tile(kernel: str, q: Tensor, v: Tensor, log_decay: Tensor | None) -> dict[s
     tile = find_tile(f"decay_attention.{kernel}", max(widths.values()), v.device)
     fitting = {name: min(tile[name], power_of_two(width, LEAST)) for name, width in widths.items()}
     constants = {"STEPS": _steps(v, log_decay), "LOGS": q.shape[3] if _is_by_key(log_decay) else 1}
-    return tile | fitting | constants | dot_settings(v)
+    return tile | fitting | constants | dot_settings(q, v)
 
 
 def _shapes(q, k, v, log_decay, state, resets, keep) -> list[tuple[int, ...]]:
@@ -61,7 +61,7 @@ def _shapes(q, k, v, log_decay, state, resets, keep) -> list[tuple[int, ...]]:
 
 
 def _dtypes(q: Tensor, k: Tensor, v: Tensor, *others: Any) -> list[torch.dtype]:
-    return [v.dtype, torch.float32, torch.float32]
+    return [torch.float32] * 3  # a divisor of outputs may follow, and either may be large
 
 
 def _run_states(
@@ -85,7 +85,7 @@ def _forward(q, k, v, log_decay, state, resets, keep) -> list[Tensor]:
     q, k, v, log_decay, state, resets = contiguous(q, k, v, log_decay, state, resets)
     states, last = _run_states(k, v, log_decay, resets, state, backward=False)
     (batch, length, heads, keys), values, tile = q.shape, v.shape[3], _tile("outputs", q, v, log_decay)
-    y = torch.empty_like(v)
+    y = torch.empty_like(v, dtype=torch.float32)
     grid = (batch * heads * states.shape[2], blocks(values, tile["VALUES"]))
     launch(read_states, grid, (q, k, v, log_decay, resets, states, y, length, heads, keys, values), tile)
     return [y, last, states if keep else states.new_empty(0)]

@@ -48,7 +48,7 @@ def _sequences(resets, step, is_step, t):
 
 @triton.jit
 def _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS: tl.constexpr, STEPS: tl.constexpr):
-    """Log-decays in log2, (steps, keys): summed up to each step, behind each step, and over all steps.
+    """Log-decays in log2, (steps, keys): each step's, summed up to each step, behind each step, and over all steps.
 
     Sums behind a step are made of the logs of later steps alone: a difference of long sums would lose digits.
     """
@@ -59,7 +59,7 @@ def _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS: tl.const
     else:
         log = load_tile(log_decay, row * LOGS, column, is_step[:, None] & is_key[None, :]) * LOG2_E
         later = load_tile(log_decay, (row + heads) * LOGS, column, is_followed[:, None] & is_key[None, :]) * LOG2_E
-    return tl.cumsum(log, 0), tl.cumsum(later, 0, reverse=True), tl.sum(log, 0)
+    return log, tl.cumsum(log, 0), tl.cumsum(later, 0, reverse=True), tl.sum(log, 0)
 
 
 @triton.jit
@@ -75,10 +75,14 @@ def _decays_of_pairs(log_decay, row, is_step, t, sequence):
 
 
 @triton.jit
-def _decays_from(sums, sequence, t, at):
-    """From a step to those behind it and to itself (to, key), zero where they do not belong together."""
+def _decays_from(log, sequence, t, at):
+    """From a step to those behind it and to itself (to, key), zero where they do not belong together.
+
+    Each pair has a sum of its own, which is exact.
+    """
     behind = (t >= at) & (sequence == row_of(sequence[:, None], t, at))
-    return tl.where(behind[:, None], tl.exp2(tl.minimum(sums - row_of(sums, t, at)[None, :], 0.0)), 0.0)
+    between = tl.cumsum(tl.where((t > at)[:, None], log, 0.0), 0)
+    return tl.where(behind[:, None], tl.exp2(tl.minimum(between, 0.0)), 0.0)
 
 
 @triton.jit(do_not_specialize=VARYING)
@@ -107,7 +111,7 @@ def run_states(
         at = ((of_head * chunks + chunk) * keys + i)[:, None] * values + j[None, :]
         tl.store(states + at, state, mask=is_number)
         t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
-        into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+        _log, into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
         sequence, end = _sequences(resets, step, is_step, t)
         weight = tl.where((sequence == 0)[:, None], tl.exp2(into), 0.0)
         if not BACKWARD:
@@ -143,10 +147,10 @@ def read_states(
         is_key = i < keys
         has_keys = is_step[:, None] & is_key[None, :]
         queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
-        into, _out, _total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+        log, into, _out, _total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
         if LOGS > 1:
             for at in range(STEPS):
-                products = queries * _decays_from(into, sequence, t, at) * row_of(written, t, at)[None, :]
+                products = queries * _decays_from(log, sequence, t, at) * row_of(written, t, at)[None, :]
                 scores += tl.where((t == at)[None, :], tl.sum(products, 1)[:, None], 0.0)
         else:
             scores += times(queries, tl.trans(written), DOT, PRECISION)
@@ -279,7 +283,7 @@ def gradients_by_key(
     t, is_step, is_followed, step, row = _chunk_of(chunk * STEPS, length, series, head, heads, STEPS)
     has_keys = is_step[:, None] & is_key[None, :]
     sequence, end = _sequences(resets, step, is_step, t)
-    into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
+    log, into, out, total = _logs(log_decay, row, i, is_step, is_followed, is_key, heads, LOGS, STEPS)
     queries, written = load_tile(q, row * keys, i, has_keys), load_tile(k, row * keys, i, has_keys)
     part = (block * batch * length + step) * heads + head
 
@@ -307,7 +311,7 @@ def gradients_by_key(
     scores = tl.zeros([STEPS, STEPS], tl.float32)
     from_others, to_others = tl.zeros([STEPS, KEYS], tl.float32), tl.zeros([STEPS, KEYS], tl.float32)
     for at in range(STEPS):
-        decays = _decays_from(into, sequence, t, at)
+        decays = _decays_from(log, sequence, t, at)
         key = row_of(written, t, at)
         column = tl.sum(queries * decays * key[None, :], 1)
         scores = tl.where((t == at)[None, :], column[:, None], scores)

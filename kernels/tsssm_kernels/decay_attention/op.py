@@ -144,7 +144,11 @@ def decay_attention(
     dtype = computed_dtype((*tensors, *state))
     form = choose_backend(backend, BACKENDS, v, dtype)
     attend = BACKENDS[form]
-    q, k, values, log_decay, angles, bonus, input_gate, taps, time_gaps = prepared(form, tensors, dtype)
+    log_decay, *options, time_gaps = converted((log_decay, angles, bonus, input_gate, taps, time_gaps), dtype)
+    # options change keys and queries before the products, which must not be in half precision
+    optional = normalizer is not None or any(option is not None for option in options)
+    q, k, values = converted((q, k, v), dtype) if optional else prepared(form, (q, k, v), dtype)
+    angles, bonus, input_gate, taps = options
     shared = v.shape[2] // q.shape[2]
     if shared > 1:
         q, k = q.repeat_interleave(shared, dim=2), k.repeat_interleave(shared, dim=2)

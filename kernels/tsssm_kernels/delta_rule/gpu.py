@@ -49,12 +49,12 @@ def _dtypes(q, k, v, *others: Any) -> list[torch.dtype]:
 class _Call:
     """What the kernels of a call have in common."""
 
-    def __init__(self, q: Tensor, v: Tensor, log_decay: Tensor | None):
+    def __init__(self, q: Tensor, v: Tensor, log_decay: Tensor | None, *others: Tensor):
         (self.batch, self.length, self.heads, self.values), self.keys = v.shape, q.shape[3]
         self.by_key = log_decay is not None and log_decay.ndim == 4
         self.items, self.chunks = self.batch * self.heads, blocks(self.length, STEPS)
         self.sizes = (self.length, self.heads, self.keys, self.values, self.keys if self.by_key else 1)
-        self.device, self.settings = v.device, {"STEPS": STEPS, **dot_settings(v)}
+        self.device, self.settings = v.device, {"STEPS": STEPS, **dot_settings(q, v, *others)}
 
     def weights(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """Of all chunks; inputs are q, k, a, b, log-decays and resets."""
@@ -83,7 +83,7 @@ def _forward(q, k, v, a, b, log_decay, state, resets, keep) -> list[Tensor]:
     shapes = _shapes(q, k, v, a, b, log_decay, state, resets, keep)
     made = [v.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(q, k, v), strict=True)]
     q, k, v, a, b, log_decay, state, resets = contiguous(q, k, v, a, b, log_decay, state, resets)
-    call = _Call(q, v, log_decay)
+    call = _Call(q, v, log_decay, k, a, b)
     weights = call.weights((q, k, a, b, log_decay, resets))
     grid, tile = call.along_time("forward")
     into = made if keep else (*made[:2], None, None)
@@ -106,7 +106,7 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
         q, k, v, a, b, log_decay, resets, grad_y, grad_state
     )
     read, before = kept
-    call = _Call(q, v, log_decay)
+    call = _Call(q, v, log_decay, k, a, b)
     inputs = (q, k, a, b, log_decay, resets)
     weights, of_known, after = call.weights(inputs), torch.empty_like(read), torch.empty_like(before)
     grid, tile = call.along_time("backward")

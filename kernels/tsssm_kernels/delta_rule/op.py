@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
+from ..gpu_tiles import holds
 from .chunked import delta_rule_chunked
 from .cpu import delta_rule_cpu
 from .gpu import delta_rule_gpu
@@ -115,7 +116,7 @@ def delta_rule(
     _check(q, k, v, a, b, log_decay, time_gaps, initial_state, resets)
     tensors = (q, k, v, a, b, log_decay, time_gaps, initial_state)
     dtype = computed_dtype(tensors)
-    form = choose_backend(backend, BACKENDS, v, dtype)
+    form = choose_backend(backend, BACKENDS, v, dtype, holds("delta_rule.forward", q.shape[3]))
     run = BACKENDS[form]
     *inputs, log, gaps, state = prepared(form, tensors, dtype)
     if gaps is not None and log is not None:

@@ -170,10 +170,13 @@ def scan_backward(
         # gradients of the states
         scores = grad[:, :, None] * C_t[:, None, :]
         _, own = tl.associative_scan((factor_after, scores), 0, compose, reverse=True)
-        later = tl.exp2(tl.cumsum(log_after, 0, reverse=True)) * carried[None, :, :]
-        g = own + tl.where(reaches[:, None, None], later, 0.0)
+        lost = exp2_less_one(tl.cumsum(log_after, 0, reverse=True)) * carried[None, :, :]
+        g = own + tl.where(reaches[:, None, None], carried[None, :, :] + lost, 0.0)
         into_log = g * factor * before
-        carried = tl.sum(tl.where((t == 0)[:, None, None], g * factor, 0.0), 0)
+        passed = g + exp2_less_one(log) * g
+        if resets is not None:
+            passed = tl.where((begins != 0)[:, None, None], 0.0, passed)
+        carried = tl.sum(tl.where((t == 0)[:, None, None], passed, 0.0), 0)
 
         into_time = tl.sum(into_log * rates[None, :, :], 2)
         entered = tl.sum(g * B_t[:, None, :], 2)

@@ -13,9 +13,8 @@ from ..registered import differentiable
 from .cpu import ARGUMENTS
 from .state import SLSTMState
 
-__all__ = ["WIDEST", "slstm_gpu"]
+__all__ = ["slstm_gpu"]
 
-WIDEST = 64  # width of a head whose recurrent weights a program can hold
 KEPT = 5  # numbers of each step, and ...
 ENDS = 2  # ... of each series, for each number of the output
 
@@ -26,9 +25,9 @@ def slstm_gpu(gates: Tensor, recurrent: Tensor, state: SLSTMState, resets: Tenso
     return y, SLSTMState(*parts)
 
 
-def _constants(what: str, gates: Tensor) -> dict[str, Any]:
+def _constants(what: str, gates: Tensor, recurrent: Tensor) -> dict[str, Any]:
     tile = find_tile(f"slstm.{what}", gates.shape[-1], gates.device)
-    return tile | {"WIDTH": _whole(gates.shape[-1])} | dot_settings(gates)
+    return tile | {"WIDTH": _whole(gates.shape[-1])} | dot_settings(gates, recurrent)
 
 
 def _whole(width: int) -> int:
@@ -52,7 +51,7 @@ def _forward(gates, recurrent, y, c, n, m, resets, keep) -> list[Tensor]:
 
     shapes = _shapes(gates, recurrent, y, c, n, m, resets, keep)
     made = [gates.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(gates))]
-    (batch, length, heads, _, width), constants = gates.shape, _constants("forward", gates)
+    (batch, length, heads, _, width), constants = gates.shape, _constants("forward", gates, recurrent)
     inputs = contiguous(gates, recurrent, resets, y, c, n, m)
     outputs = made if keep else [*made[:5], None, None]
     grid = (blocks(batch, constants["SERIES"]), heads)
@@ -63,7 +62,7 @@ def _forward(gates, recurrent, y, c, n, m, resets, keep) -> list[Tensor]:
 def _backward(gradients, kept, gates, recurrent, y, c, n, m, resets) -> list[Tensor | None]:
     from .gpu_kernels import slstm_backward
 
-    (batch, length, heads, _, width), constants = gates.shape, _constants("backward", gates)
+    (batch, length, heads, _, width), constants = gates.shape, _constants("backward", gates, recurrent)
     made = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (gates, y, c, n, m)]
     inputs = contiguous(recurrent, resets, *kept, *gradients)
     grid = (blocks(batch, constants["SERIES"]), heads)

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
+from ..gpu_tiles import holds
 from .cpu import slstm_cpu
-from .gpu import WIDEST, slstm_gpu
+from .gpu import slstm_gpu
 from .reference import slstm_reference
 from .state import SLSTMState, rest_state
 
@@ -98,9 +99,8 @@ def slstm(
     state = _checked_state(gates, recurrent, initial_state, resets)
     tensors = (gates, recurrent, *state)
     dtype = computed_dtype(tensors)
-    forms = BACKENDS if gates.shape[-1] <= WIDEST else {name: BACKENDS[name] for name in BACKENDS if name != "triton"}
-    form = choose_backend(backend, forms, gates, dtype)
-    run = forms[form]
+    form = choose_backend(backend, BACKENDS, gates, dtype, holds("slstm.forward", gates.shape[-1]))
+    run = BACKENDS[form]
     raw, recurrent, *parts = prepared(form, tensors, dtype)
     y, after = run(raw, recurrent, SLSTMState(*parts), resets)
     return y.to(gates.dtype), after
