@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,6 +28,7 @@ __all__ = [
 ]
 
 OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a tile is a constant of the kernel
+HAS_TRITON = find_spec("triton") is not None
 ALWAYS = {"enable_fp_fusion": True}  # products and sums in one rounding; Triton's default will change
 
 
@@ -52,12 +52,7 @@ def is_interpreted() -> bool:
 
 def can_launch(x: Tensor) -> bool:
     """Whether kernels run on tensors like this one: on a GPU, in the interpreter, or recorded."""
-    return _has_triton() and (x.device.type == "cuda" or is_interpreted() or _records is not None)
-
-
-@cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+    return HAS_TRITON and (x.device.type == "cuda" or is_interpreted() or _records is not None)
 
 
 def launch(

@@ -11,6 +11,11 @@ import torch
 
 __all__ = ["architecture", "find_tile", "holds", "set_rows"]
 
+# read at once: torch.compile sees through `holds`, and warns of functions that remember
+TABLE: dict[str, dict[str, list[dict[str, int]]]] = json.loads(
+    files(__package__).joinpath("gpu_tiles.json").read_text()
+)
+
 
 @cache
 def architecture(device: torch.device) -> str:
@@ -51,7 +56,7 @@ def find_tile(kernel: str, width: int, device: torch.device) -> dict[str, Any]:
     >>> sorted(find_tile("selective_scan.forward", 16, torch.device("cpu")))
     ['CHANNELS', 'num_warps']
     """
-    by_architecture = _table()[kernel]
+    by_architecture = TABLE[kernel]
     rows = by_architecture.get(architecture(device), by_architecture["any"])
     for row in rows:
         if width <= row["up_to"]:
@@ -61,7 +66,6 @@ def find_tile(kernel: str, width: int, device: torch.device) -> dict[str, Any]:
     )
 
 
-@cache
 def holds(kernel: str, width: int) -> bool:
     """Whether a kernel has a tile for a width.
 
@@ -70,7 +74,7 @@ def holds(kernel: str, width: int) -> bool:
     >>> holds("selective_scan.forward", 16), holds("selective_scan.forward", 1000)
     (True, False)
     """
-    return width <= _table()[kernel]["any"][-1]["up_to"]
+    return width <= TABLE[kernel]["any"][-1]["up_to"]
 
 
 def set_rows(kernel: str, name: str, rows: list[dict[str, int]]) -> None:
@@ -84,10 +88,5 @@ def set_rows(kernel: str, name: str, rows: list[dict[str, int]]) -> None:
     rows : list of dict
         As in ``gpu_tiles.json``.
     """
-    _table()[kernel][name] = rows
+    TABLE[kernel][name] = rows
     find_tile.cache_clear()
-
-
-@cache
-def _table() -> dict[str, dict[str, list[dict[str, int]]]]:
-    return json.loads(files(__package__).joinpath("gpu_tiles.json").read_text())
