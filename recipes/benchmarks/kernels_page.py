@@ -44,11 +44,20 @@ def fill(page: str, operator: str, report: dict[str, Any]) -> str:
 
 def _tiles(of_operator: dict[str, dict[str, list[dict[str, int]]]]) -> list[list[str]]:
     return [
-        [kernel.split(".")[1], name, str(row["up_to"]), ", ".join(f"{key} {row[key]}" for key in row if key != "up_to")]
+        [
+            kernel.split(".")[-1],
+            name,
+            _width(row["up_to"]),
+            ", ".join(f"{key} {row[key]}" for key in row if key != "up_to"),
+        ]
         for kernel, by_architecture in of_operator.items()
         for name, rows in by_architecture.items()
         for row in rows
     ]
+
+
+def _width(up_to: int) -> str:
+    return "any" if up_to == 2**30 else str(up_to)
 
 
 def _compiled(rows: list[dict[str, Any]]) -> list[list[str]]:
