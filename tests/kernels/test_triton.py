@@ -243,3 +243,20 @@ def test_gates_in_bfloat16_do_not_round_a_long_state():
     _, state = decay_attention(**inputs, normalizer="bounded", backend="triton")
     for part, wanted in zip(state[:2], expected[:2]):
         assert (part - wanted).norm() < 1e-5 * wanted.norm()
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_gradients_in_bfloat16_over_several_chunks(by_key):
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 40, 1, 4, generator=generator).bfloat16() for _ in range(3))
+    log_decay = -torch.rand(1, 40, 1, *([4] if by_key else []), generator=generator)
+    weights = torch.randn(1, 40, 1, 4, generator=generator, dtype=torch.float64)
+
+    def gradients(backend, kind):
+        inputs = [x.to(kind).requires_grad_() for x in (q, k, v)] + [log_decay.to(kind).requires_grad_()]
+        y, _ = decay_attention(*inputs, backend=backend)
+        return torch.autograd.grad((y.double() * weights).sum(), inputs)
+
+    expected = gradients("reference", torch.float64)
+    for gradient, wanted in zip(gradients("triton", torch.bfloat16), expected, strict=True):
+        assert (gradient - wanted).norm() < 2e-2 * wanted.norm()

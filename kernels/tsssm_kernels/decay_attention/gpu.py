@@ -94,7 +94,8 @@ def _forward(q, k, v, log_decay, state, resets, keep) -> list[Tensor]:
 def _backward(gradients, kept, q, k, v, log_decay, state, resets) -> list[Tensor | None]:
     grad_y, grad_state = gradients
     q, k, v, log_decay, resets = contiguous(q, k, v, log_decay, resets)
-    grad_y, grad_state = contiguous(torch.zeros_like(v) if grad_y is None else grad_y, grad_state)
+    # outputs were rounded to v's dtype, and so are their gradients; chunks are as long as in the forward pass
+    grad_y, grad_state = contiguous(torch.zeros_like(v) if grad_y is None else grad_y.to(v.dtype), grad_state)
     grad_states, grad_first = _run_states(q, grad_y, log_decay, resets, grad_state, backward=True)
     inputs = (q, k, v, log_decay, resets, kept[0], grad_y)
     gradients_of = _gradients_by_key if _is_by_key(log_decay) else _gradients_by_head
