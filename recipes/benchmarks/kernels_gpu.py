@@ -100,7 +100,8 @@ def measure(name: str, length: int, dtype: str, options: argparse.Namespace) -> 
     runs: dict[str, Callable[[], Tensor]] = {"triton": lambda: case.function(**inputs, backend="triton")[0]}
     if name.split(",")[0] != "slstm" and length <= 32_768:
         runs["chunked"] = lambda: case.function(**inputs, backend="chunked")[0]
-    runs |= {package: run for package, run in peers(name, inputs).items() if run is not None}
+    if options.device != "cpu":
+        runs |= peers(name, inputs)
     if "q" in inputs and length <= 32_768:
         shaped = [inputs[key].transpose(1, 2) for key in ("q", "k", "v")]
         runs["attention"] = lambda: scaled_dot_product_attention(*shaped, is_causal=True)
@@ -117,10 +118,10 @@ def measure(name: str, length: int, dtype: str, options: argparse.Namespace) -> 
     return rows
 
 
-def peers(name: str, inputs: dict[str, Any]) -> dict[str, Callable[[], Tensor] | None]:
-    """Other packages' calls for the same work, None where they have none or cannot be imported."""
+def peers(name: str, inputs: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
+    """Other packages' calls for the same work, where they have any and can be imported."""
     operator, kind, *_ = (part.strip() for part in name.split(","))
-    found: dict[str, Callable[[], Tensor] | None] = {}
+    found: dict[str, Callable[[], Tensor]] = {}
     try:
         from fla.ops.gated_delta_rule import chunk_gated_delta_rule
         from fla.ops.generalized_delta_rule import chunk_dplr_delta_rule
