@@ -27,7 +27,7 @@ def endless_frame(rows):
 def test_a_hundred_thousand_rows(columns, tmp_path):
     frame = endless_frame(100_400)[columns]
     y = frame["load"] if len(columns) == 1 else frame
-    settings = {"patch_length": 4, "context_length": 40, "d_model": 8, "n_layers": 1, "max_steps": 3}
+    settings = {"patch_length": 4, "context_length": 40, "d_model": 8, "n_layers": 2, "max_steps": 3}
     model = randomise(Forecaster(6, verbose=False, **settings).fit(y.iloc[:300]))
     stream, deviation, sizes = model.stream(), np.nanstd(frame.to_numpy(), axis=0), {}
     values = frame.to_numpy()[300:]
