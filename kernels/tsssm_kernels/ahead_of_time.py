@@ -36,7 +36,7 @@ class Compiled(NamedTuple):
     registers : int
         Of a thread.
     spills : int
-        Bytes that a thread writes to memory for want of registers.
+        Bytes of memory that a thread takes for want of registers.
     shared : int
         Bytes of shared memory of a program.
     dots : int
@@ -74,7 +74,7 @@ def compile_launch(recorded: Launch, target: str) -> Compiled:
     compiled = triton.compile(source, target=backend, options=options)
     if nvidia:
         text = compiled.asm["ptx"]
-        registers, spills = _ask_assembler(text, target)
+        registers, spills = _resources(compiled.asm["cubin"])
     else:
         text = compiled.asm["amdgcn"]
         registers, spills = _number(r"\.vgpr_count:\s+(\d+)", text), 4 * _number(r"\.vgpr_spill_count:\s+(\d+)", text)
@@ -105,30 +105,17 @@ def _specialised(
     return signature, fixed, aligned
 
 
-def _ask_assembler(ptx: str, target: str) -> tuple[int, int]:
-    """Registers and bytes of spills, as NVIDIA's assembler, which comes with Triton, tells them."""
+def _resources(binary: bytes) -> tuple[int, int]:
+    """Registers, and bytes of a thread's stack, which holds nothing but what was spilled."""
     import triton
 
-    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-    name = re.findall(r"^\.target (\w+)", ptx, re.MULTILINE)[0]
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "kernel.ptx"
-        source.write_text(ptx)
-        for tool in ("ptxas-blackwell", "ptxas"):
-            command = [
-                str(tools / tool),
-                "-v",
-                f"--gpu-name={name}",
-                str(source),
-                "-o",
-                str(source.with_suffix(".cubin")),
-            ]
-            told = subprocess.run(command, capture_output=True, text=True, check=False)
-            if told.returncode == 0:
-                said = told.stdout + told.stderr
-                spills = max(_number(rf"(\d+) bytes spill {what}", said) for what in ("stores", "loads"))
-                return _number(r"Used (\d+) registers", said), spills
-    raise RuntimeError(f"no assembler of Triton's takes the kernel for {target}: {told.stderr}")
+        file = Path(folder) / "kernel.cubin"
+        file.write_bytes(binary)
+        command = [str(tool), "-res-usage", str(file)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return _number(r"REG:(\d+)", told), _number(r"STACK:(\d+)", told)
 
 
 def _number(pattern: str, text: str) -> int:

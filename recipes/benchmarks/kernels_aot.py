@@ -13,6 +13,7 @@ import argparse
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from multiprocessing import get_context
 from typing import Any
 
@@ -40,7 +41,8 @@ def main() -> None:
     faults = sum(map(is_fault, rows))
     if options.check:
         sys.exit(bool(faults))
-    write_report("kernels_aot", {"batch": BATCH, "length": LENGTH, "faults": faults, "kernels": rows})
+    settings = {"triton": version("triton"), "batch": BATCH, "length": LENGTH}
+    write_report("kernels_aot", {**settings, "faults": faults, "kernels": rows})
 
 
 def compile_case(name: str, dtype: str, targets: list[str]) -> list[dict[str, Any]]:

@@ -56,14 +56,23 @@ class _Call:
         self.sizes = (self.length, self.heads, self.keys, self.values, self.keys if self.by_key else 1)
         self.device, self.settings = v.device, {"STEPS": STEPS, **dot_settings(q, v, *others)}
 
-    def weights(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """Of all chunks; inputs are q, k, a, b, log-decays and resets."""
+    def of_chunks(self, inputs: Sequence[Tensor | None]) -> list[Tensor]:
+        """Weights, what decays make of q, a, k, b, and the shares of states that are lost.
+
+        Inputs are q, k, a, b, log-decays and resets.
+        """
+        import triton.language as tl
+
         from .gpu_weights import delta_weights
 
-        made = torch.empty((self.items, self.chunks, 5, STEPS, STEPS), dtype=torch.float32, device=self.device)
+        decayed = torch.bfloat16 if self.settings["DOT"] == tl.bfloat16 else torch.float32  # as it will be multiplied
         length, heads, keys, _, decays = self.sizes
+        shapes = [(self.items * self.chunks, 5, STEPS, STEPS), *4 * [(self.batch, length, heads, keys)]]
+        shapes += [(self.items * self.chunks, decays)]
+        dtypes = [torch.float32, *4 * [decayed], torch.float32]
+        made = [torch.empty(shape, dtype=dtype, device=self.device) for shape, dtype in zip(shapes, dtypes)]
         grid, tile = (self.items * self.chunks,), self.tile("weights") | {"BY_KEY": self.by_key, "LEVELS": LEVELS}
-        launch(delta_weights, grid, (*inputs, made, length, heads, keys, decays), tile)
+        launch(delta_weights, grid, (*inputs, *made, length, heads, keys, decays), tile)
         return made
 
     def along_time(self, kernel: str) -> tuple[tuple[int, int], dict[str, Any]]:
@@ -84,10 +93,10 @@ def _forward(q, k, v, a, b, log_decay, state, resets, keep) -> list[Tensor]:
     made = [v.new_empty(shape, dtype=dtype) for shape, dtype in zip(shapes, _dtypes(q, k, v), strict=True)]
     q, k, v, a, b, log_decay, state, resets = contiguous(q, k, v, a, b, log_decay, state, resets)
     call = _Call(q, v, log_decay, k, a, b)
-    weights = call.weights((q, k, a, b, log_decay, resets))
+    of_chunks = call.of_chunks((q, k, a, b, log_decay, resets))
     grid, tile = call.along_time("forward")
     into = made if keep else (*made[:2], None, None)
-    launch(delta_forward, grid, (q, k, v, a, b, log_decay, resets, state, weights, *into, *call.sizes), tile)
+    launch(delta_forward, grid, (v, *of_chunks, state, *into, *call.sizes), tile)
     return made
 
 
@@ -107,12 +116,12 @@ def _backward(gradients, kept, q, k, v, a, b, log_decay, state, resets) -> list[
     )
     read, before = kept
     call = _Call(q, v, log_decay, k, a, b)
-    inputs = (q, k, a, b, log_decay, resets)
-    weights, of_known, after = call.weights(inputs), torch.empty_like(read), torch.empty_like(before)
+    of_chunks = call.of_chunks((q, k, a, b, log_decay, resets))
+    of_known, after = torch.empty_like(read), torch.empty_like(before)
     grid, tile = call.along_time("backward")
     incoming, by_time = (grad_y, grad_state), (into_v, of_known, after, into_state)
-    launch(delta_backward, grid, (*inputs, weights, *incoming, *by_time, *call.sizes), tile)
-    known = (weights, read, before, grad_y, of_known, after)
+    launch(delta_backward, grid, (*of_chunks, *incoming, *by_time, *call.sizes), tile)
+    known = (of_chunks[0], read, before, grad_y, of_known, after)
     tile = call.tile("gradients") | {"BY_KEY": call.by_key, "LEVELS": LEVELS}
     grid = (call.items * call.chunks, blocks(call.keys, tile["KEYS"]))
     if into_log is not None and not call.by_key and grid[1] > 1:

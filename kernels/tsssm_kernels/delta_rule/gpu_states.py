@@ -1,7 +1,8 @@
 """The delta rule on GPUs: the kernels that walk along time, a chunk of steps at once.
 
 A program owns a block of values of one head of a series and keeps its state (keys, values) in registers. All within a
-chunk is products of small matrices. The compiler shares out the numbers of all products among a program's warps as it
+chunk is products of small matrices; weights, decayed q, a, k, b, and the share of a state that is lost come from
+`delta_weights`. The compiler shares out the numbers of all products among a program's warps as it
 does those of the last: it has more columns than rows, so that warps have columns of their own.
 """
 
@@ -10,15 +11,15 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import exp2_less_one, load_numbers
-from .gpu_chunk import ends, log_decays, product, sequences
+from ..gpu_math import load_numbers
+from .gpu_chunk import product
 
 __all__ = ["delta_backward", "delta_forward"]
 
 
 @triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_forward(
-    q, k, v, a, b, log_decay, resets, initial, weights, y, final, read, kept,
+    v, weights, into_q, into_a, out_of_k, out_of_b, lost, initial, y, final, read, kept,
     length, heads, keys, values, decays,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr, DECAYS: tl.constexpr,
     DOT: tl.constexpr, PRECISION: tl.constexpr,
@@ -39,24 +40,21 @@ def delta_forward(
         first = row * heads + item % heads
         at_key, has = t * heads * keys + n[None, :], (t < steps) & is_key
         at_value, inside = t * heads * values + c[None, :], (t < steps) & is_value
-        sequence = sequences(resets, row, steps, STEPS)
-        log, log_before, log_after = log_decays(
-            log_decay, first, steps, heads, decays, tl.arange(0, DECAYS), STEPS, DECAYS
-        )
-        into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
+        d = tl.arange(0, DECAYS)
+        share_lost = load_numbers(lost + chunk * decays, d, d < decays)[:, None]
         of_chunk = weights + chunk * 5 * STEPS * STEPS + of_weights
 
         v_t = load_numbers(v + first * values, at_value, inside)
-        known = product(load_numbers(a + first * keys, at_key, has) * into_before, state, DOT, PRECISION)
+        known = product(load_numbers(into_a + first * keys, at_key, has), state, DOT, PRECISION)
         known += product(tl.load(of_chunk + 2 * STEPS * STEPS), v_t, DOT, PRECISION)
         reads = product(tl.load(of_chunk + 4 * STEPS * STEPS), known, tl.float32, PRECISION)
-        out = product(load_numbers(q + first * keys, at_key, has) * into, state, DOT, PRECISION)
+        out = product(load_numbers(into_q + first * keys, at_key, has), state, DOT, PRECISION)
         if kept is not None:
             tl.store(read + first * values + at_value, reads, mask=inside)
             tl.store(kept + chunk * keys * values + of_state, state, mask=is_number)
-        state = tl.where(survives, state + exp2_less_one(total)[:, None] * state, 0.0)
-        state += product(tl.trans(load_numbers(k + first * keys, at_key, has) * out_of), v_t, DOT, PRECISION)
-        state += product(tl.trans(load_numbers(b + first * keys, at_key, has) * out_of), reads, DOT, PRECISION)
+        state += share_lost * state
+        state += product(tl.trans(load_numbers(out_of_k + first * keys, at_key, has)), v_t, DOT, PRECISION)
+        state += product(tl.trans(load_numbers(out_of_b + first * keys, at_key, has)), reads, DOT, PRECISION)
         out += product(tl.load(of_chunk), v_t, DOT, PRECISION)
         out += product(tl.load(of_chunk + STEPS * STEPS), reads, DOT, PRECISION)
         tl.store(y + first * values + at_value, out, mask=inside)
@@ -65,7 +63,7 @@ def delta_forward(
 
 @triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_backward(
-    q, k, a, b, log_decay, resets, weights, grad_y, grad_final, grad_v, grad_known, after, grad_initial,
+    weights, into_q, into_a, out_of_k, out_of_b, lost, grad_y, grad_final, grad_v, grad_known, after, grad_initial,
     length, heads, keys, values, decays,
     STEPS: tl.constexpr, KEYS: tl.constexpr, VALUES: tl.constexpr, DECAYS: tl.constexpr,
     DOT: tl.constexpr, PRECISION: tl.constexpr,
@@ -89,24 +87,21 @@ def delta_backward(
         first = row * heads + item % heads
         at_key, has = t * heads * keys + n[None, :], (t < steps) & is_key
         at_value, inside = t * heads * values + c[None, :], (t < steps) & is_value
-        sequence = sequences(resets, row, steps, STEPS)
-        log, log_before, log_after = log_decays(
-            log_decay, first, steps, heads, decays, tl.arange(0, DECAYS), STEPS, DECAYS
-        )
-        into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
+        d = tl.arange(0, DECAYS)
+        share_lost = load_numbers(lost + chunk * decays, d, d < decays)[:, None]
         of_chunk = weights + chunk * 5 * STEPS * STEPS + turned
         tl.store(after + chunk * keys * values + of_state, grad, mask=is_number)
 
         of_y = load_numbers(grad_y + first * values, at_value, inside)
-        of_reads = product(load_numbers(b + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        of_reads = product(load_numbers(out_of_b + first * keys, at_key, has), grad, DOT, PRECISION)
         of_reads += product(tl.load(of_chunk + STEPS * STEPS), of_y, DOT, PRECISION)
         of_known = product(tl.load(of_chunk + 4 * STEPS * STEPS), of_reads, tl.float32, PRECISION)
         tl.store(grad_known + first * values + at_value, of_known, mask=inside)
-        of_v = product(load_numbers(k + first * keys, at_key, has) * out_of, grad, DOT, PRECISION)
+        of_v = product(load_numbers(out_of_k + first * keys, at_key, has), grad, DOT, PRECISION)
         of_v += product(tl.load(of_chunk), of_y, DOT, PRECISION)
-        grad = tl.where(survives, grad + exp2_less_one(total)[:, None] * grad, 0.0)
-        grad += product(tl.trans(load_numbers(q + first * keys, at_key, has) * into), of_y, DOT, PRECISION)
-        grad += product(tl.trans(load_numbers(a + first * keys, at_key, has) * into_before), of_known, DOT, PRECISION)
+        grad += share_lost * grad
+        grad += product(tl.trans(load_numbers(into_q + first * keys, at_key, has)), of_y, DOT, PRECISION)
+        grad += product(tl.trans(load_numbers(into_a + first * keys, at_key, has)), of_known, DOT, PRECISION)
         of_v += product(tl.load(of_chunk + 2 * STEPS * STEPS), of_known, DOT, PRECISION)
         tl.store(grad_v + first * values + at_value, of_v, mask=inside)
     tl.store(grad_initial + item * keys * values + of_state, grad, mask=is_number)

@@ -1,7 +1,8 @@
-"""The delta rule on GPUs: the kernel of weights, for all chunks of steps at once.
+"""The delta rule on GPUs: the kernel of all that needs no state, for all chunks of steps at once.
 
 A chunk's weights are five matrices (steps, steps), of what steps i read of what steps j wrote, decayed: of q and k, q
-and b, a and k, a and b, and the inverse of the system by which reads depend on reads.
+and b, a and k, a and b, and the inverse of the system by which reads depend on reads. And the kernels that walk along
+time, one chunk after another, find here what decays make of q, a, k, b and the state; they compute no powers.
 """
 
 from __future__ import annotations
@@ -9,20 +10,24 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ..gpu_math import load_numbers
-from .gpu_chunk import decays_of_heads, log_decays, pairs, product, sequences, spans, sums
+from ..gpu_math import exp2_less_one, load_numbers
+from .gpu_chunk import decays_of_heads, ends, log_decays, pairs, product, sequences, spans, sums
 
 __all__ = ["delta_weights"]
 
 
 @triton.jit(do_not_specialize=["length"])  # it varies: not compiled for each kind of number
 def delta_weights(
-    q, k, a, b, log_decay, resets, weights,
+    q, k, a, b, log_decay, resets, weights, into_q, into_a, out_of_k, out_of_b, lost,
     length, heads, keys, decays,
     BY_KEY: tl.constexpr, STEPS: tl.constexpr, LEVELS: tl.constexpr, KEYS: tl.constexpr,
     DOT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """A program owns a chunk of a head of a series and walks along its keys."""
+    """A program owns a chunk of a head of a series and walks along its keys, twice.
+
+    Of q and a is stored what reads the state before the chunk, of k and b what the state after it keeps; and of a state
+    which share the chunk takes away, less what stays: -1 is all of it.
+    """
     chunks = tl.cdiv(length, STEPS)
     chunk = tl.program_id(0).to(tl.int64)
     item, start = chunk // chunks, (chunk % chunks) * STEPS
@@ -56,7 +61,8 @@ def delta_weights(
             ak += product(a_t, tl.trans(k_t), DOT, PRECISION)
             ab += product(a_t, tl.trans(b_t), DOT, PRECISION)
 
-    up_to, before = pairs(sequences(resets, row, steps, STEPS), STEPS)
+    sequence = sequences(resets, row, steps, STEPS)
+    up_to, before = pairs(sequence, STEPS)
     to_step, to_step_before = tl.where(up_to, 1.0, 0.0), tl.where(before, 1.0, 0.0)
     if not BY_KEY:
         log, log_before, _ = log_decays(log_decay, first, steps, heads, decays, tl.arange(0, 1), STEPS, 1)
@@ -68,6 +74,22 @@ def delta_weights(
     tl.store(into_chunk + 2 * STEPS * STEPS, ak)
     tl.store(into_chunk + 3 * STEPS * STEPS, ab)
     tl.store(into_chunk + 4 * STEPS * STEPS, _inverse(ab, steps, STEPS))
+
+    for some in range(0, keys, KEYS):
+        n = some + tl.arange(0, KEYS)
+        at_key, has = i * heads * keys + n[None, :], (i < steps) & (n < keys)[None, :]
+        if BY_KEY:
+            d = n
+            log, log_before, log_after = log_decays(log_decay, first, steps, heads, decays, d, STEPS, KEYS)
+        else:
+            d = tl.arange(0, 1)
+            log, log_before, log_after = log_decays(log_decay, first, steps, heads, decays, d, STEPS, 1)
+        into, into_before, out_of, total, survives = ends(sequence, log, log_before, log_after, STEPS)
+        tl.store(into_q + first * keys + at_key, load_numbers(q + first * keys, at_key, has) * into, mask=has)
+        tl.store(into_a + first * keys + at_key, load_numbers(a + first * keys, at_key, has) * into_before, mask=has)
+        tl.store(out_of_k + first * keys + at_key, load_numbers(k + first * keys, at_key, has) * out_of, mask=has)
+        tl.store(out_of_b + first * keys + at_key, load_numbers(b + first * keys, at_key, has) * out_of, mask=has)
+        tl.store(lost + chunk * decays + d, tl.where(survives, exp2_less_one(total), -1.0), mask=d < decays)
 
 
 @triton.jit
