@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .gpu_launch import ALWAYS, OPTIONS, Launch
+from .gpu_launch import ALWAYS, OPTIONS, Launch, is_interpreted
 
 __all__ = ["TARGETS", "Compiled", "compile_launch"]
 
@@ -50,7 +50,7 @@ class Compiled(NamedTuple):
 
 
 def compile_launch(recorded: Launch, target: str) -> Compiled:
-    """Compile a kernel as a recorded launch would have it. ``TRITON_INTERPRET`` must not be set.
+    """Compile a kernel as a recorded launch would have it.
 
     Parameters
     ----------
@@ -58,11 +58,20 @@ def compile_launch(recorded: Launch, target: str) -> Compiled:
         Of `tsssm_kernels.gpu_launch.recorded_launches`.
     target : str
         An architecture, such as "sm_90" or "gfx942".
+
+    Raises
+    ------
+    ValueError
+        If the target is no architecture, or kernels are interpreted in this process.
     """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    if not re.fullmatch(r"sm_\d{2,3}|gfx\w+", target):
+        raise ValueError(f"target is {target!r}; it must be an architecture such as 'sm_90' or 'gfx942'")
+    if is_interpreted():
+        raise ValueError("kernels cannot be compiled with TRITON_INTERPRET=1; unset it, and start Python again")
     nvidia = target.startswith("sm_")
     backend = GPUTarget("cuda", int(target[3:]), 32) if nvidia else GPUTarget("hip", target, 64)
     options = ALWAYS | {name: value for name, value in recorded.constants.items() if name in OPTIONS}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .arguments import converted
 from .gpu_launch import can_launch
+from .gpu_tiles import widest
 
 __all__ = ["choose_backend", "prepared"]
 
@@ -22,14 +23,15 @@ def choose_backend(
     implementations: Mapping[str, Callable],
     x: Tensor,
     dtype: torch.dtype,
-    gpu_holds: bool = True,
+    gpu_width: tuple[str, int] | None = None,
 ) -> str:
     """The name of the implementation to run: `backend`, else that of the environment variable ``TSSSM_BACKEND``.
 
     Without either it is the first of "cpu", "triton", "chunked" and "reference" that there is and that serves the
     input: "cpu" computes in float32 on the CPU, "triton" in float32 on GPUs, the others anywhere.
 
-    Without `gpu_holds` the operator has no "triton" for the inputs' sizes.
+    `gpu_width`, a kernel's name in ``gpu_tiles.json`` and the inputs' width, says what a program's tile has to hold for
+    "triton".
 
     Raises
     ------
@@ -41,18 +43,23 @@ def choose_backend(
     >>> choose_backend(None, {"reference": sum, "cpu": max}, torch.zeros(1), torch.float64)
     'reference'
     """
-    if not gpu_holds:  # more than a program's tile can take
-        implementations = {name: form for name, form in implementations.items() if name != "triton"}
+    fits = gpu_width is None or gpu_width[1] <= widest(gpu_width[0], x.device)
     chosen = backend or os.environ.get("TSSSM_BACKEND")
     if not chosen:
-        return next(name for name in PREFERRED if name in implementations and _serves(name, x, dtype))
+        served = (name for name in PREFERRED if name in implementations and _serves(name, x, dtype))
+        return next(name for name in served if fits or name != "triton")
     source = "backend" if backend else "the environment variable TSSSM_BACKEND"
     if chosen not in implementations:
         raise ValueError(
             f"{source} is {chosen!r}; this operator has {sorted(implementations)}. Use one of them, or None."
         )
+    general = "chunked" if "chunked" in implementations else "reference"
+    if chosen == "triton" and gpu_width is not None and not fits:
+        raise ValueError(
+            f"{source} is 'triton', whose kernel takes a width of {widest(gpu_width[0], x.device)} at most on "
+            f"{x.device} ({gpu_width[0]}); the inputs have {gpu_width[1]}. Use {general!r}, or None."
+        )
     if not _serves(chosen, x, dtype):
-        general = "chunked" if "chunked" in implementations else "reference"
         raise ValueError(
             f"{source} is {chosen!r}, which computes in float32 on {_PLACES[chosen]}; the inputs ask for {dtype} on "
             f"{x.device}. Use {general!r}, or None."

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,8 +15,10 @@ from torch import Tensor
 
 __all__ = [
     "ALWAYS",
+    "HAS_TRITON",
     "OPTIONS",
     "Launch",
+    "as_autocast_has_it",
     "blocks",
     "can_launch",
     "contiguous",
@@ -28,7 +31,20 @@ __all__ = [
 ]
 
 OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a tile is a constant of the kernel
-HAS_TRITON = find_spec("triton") is not None
+OLDEST_TRITON = (3, 6)  # that the kernels are compiled with, see docs/kernels.md
+
+
+def _has_triton() -> bool:
+    if find_spec("triton") is None:
+        return False
+    try:
+        found = version("triton")
+    except PackageNotFoundError:  # torch's builds for AMD bring it by other names, with torch's own versions of it
+        return True
+    return tuple(map(int, found.split(".")[:2])) >= OLDEST_TRITON
+
+
+HAS_TRITON = _has_triton()
 ALWAYS = {"enable_fp_fusion": True}  # products and sums in one rounding; Triton's default will change
 
 
@@ -120,6 +136,21 @@ def blocks(count: int, size: int) -> int:
     2
     """
     return -(-count // size)
+
+
+def as_autocast_has_it(*operands: Tensor) -> list[Tensor]:
+    """Operands of products of matrices in the dtype that `torch.autocast` asks for, where it is on.
+
+    Examples
+    --------
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     as_autocast_has_it(torch.ones(1))
+    [tensor([1.], dtype=torch.bfloat16)]
+    """
+    device = operands[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return list(operands)
+    return [x.to(torch.get_autocast_dtype(device)) for x in operands]
 
 
 def dot_settings(*operands: Tensor) -> dict[str, Any]:

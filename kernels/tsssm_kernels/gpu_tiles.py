@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 
-__all__ = ["architecture", "find_tile", "holds", "set_rows"]
+__all__ = ["architecture", "find_tile", "set_rows", "widest"]
 
-# read at once: torch.compile sees through `holds`, and warns of functions that remember
+# read at once: torch.compile sees through `widest`, and warns of functions that remember
 TABLE: dict[str, dict[str, list[dict[str, int]]]] = json.loads(
     files(__package__).joinpath("gpu_tiles.json").read_text()
 )
 
 
-@cache
 def architecture(device: torch.device) -> str:
     """Such as "sm_90" for an NVIDIA device or "gfx942" for one of AMD; "any" for what is no GPU.
 
@@ -56,25 +55,26 @@ def find_tile(kernel: str, width: int, device: torch.device) -> dict[str, Any]:
     >>> sorted(find_tile("selective_scan.forward", 16, torch.device("cpu")))
     ['CHANNELS', 'num_warps']
     """
-    by_architecture = TABLE[kernel]
-    rows = by_architecture.get(architecture(device), by_architecture["any"])
-    for row in rows:
+    for row in _rows(kernel, device):
         if width <= row["up_to"]:
             return {name: value for name, value in row.items() if name != "up_to"}
-    raise ValueError(
-        f"{kernel}: a width of {width} is more than the GPU kernel takes, {rows[-1]['up_to']}. Use backend='chunked'."
-    )
+    raise ValueError(f"{kernel} has no tile for a width of {width}; the widest is for {widest(kernel, device)}")
 
 
-def holds(kernel: str, width: int) -> bool:
-    """Whether a kernel has a tile for a width.
+def widest(kernel: str, device: torch.device) -> int:
+    """The largest width that a kernel has a tile for.
 
     Examples
     --------
-    >>> holds("selective_scan.forward", 16), holds("selective_scan.forward", 1000)
-    (True, False)
+    >>> widest("selective_scan.forward", torch.device("cpu"))
+    128
     """
-    return width <= TABLE[kernel]["any"][-1]["up_to"]
+    return _rows(kernel, device)[-1]["up_to"]
+
+
+def _rows(kernel: str, device: torch.device) -> list[dict[str, int]]:
+    by_architecture = TABLE[kernel]
+    return by_architecture.get(architecture(device), by_architecture["any"])
 
 
 def set_rows(kernel: str, name: str, rows: list[dict[str, int]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 import tsssm_kernels as kernels
 
-__all__ = ["CASES", "Case"]
+__all__ = ["CASES", "COMPILED", "Case"]
 
 Inputs = dict[str, Any]
 
@@ -30,11 +30,14 @@ class Case:
         ``normal(*shape)`` gives standard normal numbers.
     dots : bool
         Whether products of matrices are promised to run on the matrix units.
+    through_state : bool
+        Whether gradients come by way of the final state too.
     """
 
     function: Callable[..., Any]
     make: Callable[[Callable[..., Tensor], int, int], Inputs]
     dots: bool
+    through_state: bool = False
 
 
 def _scan(channels: int, state: int) -> Case:
@@ -100,6 +103,18 @@ def _diagonal(channels: int, state: int) -> Case:
     return Case(kernels.diagonal_scan, make, dots=False)
 
 
+def _with_resets(case: Case, **options: Callable[[int, int], Tensor]) -> Case:
+    """The same with what changes a kernel's code: resets, gradients of the final state, and options by name."""
+
+    def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
+        inputs = case.make(normal, batch, length)
+        inputs |= {name: option(batch, length) for name, option in options.items()}
+        device = next(x.device for x in inputs.values() if isinstance(x, Tensor))
+        return inputs | {"resets": torch.zeros(batch, length, dtype=torch.bool, device=device)}
+
+    return replace(case, make=make, through_state=True)
+
+
 CASES: dict[str, Case] = {
     "selective_scan, 128 channels of 16": _scan(128, 16),
     "selective_scan, 256 channels of 64": _scan(256, 64),
@@ -122,4 +137,26 @@ CASES: dict[str, Case] = {
     "slstm, 4 heads of 64": _slstm(4, 64),
     "diagonal_scan, 128 channels of 16": _diagonal(128, 16),
     "diagonal_scan, 256 channels of 32": _diagonal(256, 32),
+}
+
+# for the compilers alone: the other tiles of the table, and options
+COMPILED: dict[str, Case] = {
+    "selective_scan, 16 channels of 128": _scan(16, 128),
+    "selective_scan, 128 channels of 16, resets": _with_resets(_scan(128, 16)),
+    "decay_attention, heads, 4 heads of 32, resets": _with_resets(_attention(4, 32, "heads")),
+    "decay_attention, keys, 4 heads of 32, resets": _with_resets(_attention(4, 32, "keys")),
+    "delta_rule, heads, 4 heads of 16": _delta(4, 16, "heads"),
+    "delta_rule, keys, 4 heads of 16": _delta(4, 16, "keys"),
+    "delta_rule, heads, 4 heads of 32, resets": _with_resets(_delta(4, 32, "heads")),
+    "delta_rule, keys, 4 heads of 64, resets": _with_resets(_delta(4, 64, "keys")),
+    "causal_conv1d, 128 channels, 4 taps, resets": _with_resets(_convolution(128, 4)),
+    "causal_conv1d, 16 channels, 4 taps": _convolution(16, 4),
+    "causal_conv1d, 32 channels, 4 taps": _convolution(32, 4),
+    "slstm, 4 heads of 16": _slstm(4, 16),
+    "slstm, 4 heads of 32, resets": _with_resets(_slstm(4, 32)),
+    "diagonal_scan, 128 channels of 4": _diagonal(128, 4),
+    "diagonal_scan, 128 channels of 8": _diagonal(128, 8),
+    "diagonal_scan, 128 channels of 16, resets": _with_resets(_diagonal(128, 16), time_gaps=torch.ones),
+    "diagonal_scan, 16 channels of 64": _diagonal(16, 64),
+    "diagonal_scan, 16 channels of 256": _diagonal(16, 256),
 }

@@ -9,7 +9,7 @@ from packaging.version import Version
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tsssm.mixers import Mamba2
-from tsssm_kernels import decay_attention, mamba_inner, selective_scan, slstm
+from tsssm_kernels import decay_attention, delta_rule, mamba_inner, selective_scan, slstm
 from tsssm_kernels.conformance import check_kernels, find_operators
 from tsssm_kernels.gpu_launch import dot_settings, is_interpreted, recorded_launches
 
@@ -119,7 +119,7 @@ def test_a_dtype_that_kernels_do_not_know_is_refused():
 
 def test_a_width_that_a_program_cannot_hold_is_refused_where_it_was_asked_for():
     gates, recurrent = torch.zeros(1, 1, 1, 4, 65), torch.zeros(1, 4, 65, 65)
-    with pytest.raises(ValueError, match=r"'triton'; this operator has \['cpu', 'reference'\]"):
+    with pytest.raises(ValueError, match=r"takes a width of 64 at most on cpu .*have 65. Use 'reference'"):
         slstm(gates, recurrent, backend="triton")
 
 
@@ -132,9 +132,32 @@ def test_mixed_dtypes_have_gradients_of_their_own_dtypes():
     assert [x.grad.dtype for x in (q, k, v, log_decay)] == [torch.bfloat16] * 3 + [torch.float32]
 
 
+def test_products_are_of_the_kind_that_autocast_asks_for():
+    q, k, v, log = (torch.randn(1, 5, 2, 4) for _ in range(4))
+    with torch.autocast("cpu", torch.bfloat16), recorded_launches() as launches:
+        y, _ = decay_attention(q, k.bfloat16(), v, -log.abs(), backend="triton")
+        delta_rule(q, k, v, -k, k, backend="triton")
+    read = next(one for one in launches if one.kernel.fn.__name__ == "read_states")
+    weigh = next(one for one in launches if one.kernel.fn.__name__ == "delta_weights")
+    assert [x.dtype for x in read.arguments[:4]] == [torch.bfloat16] * 3 + [torch.float32]
+    assert [x.dtype for x in weigh.arguments[:4]] == [torch.bfloat16] * 4
+    assert y.dtype == torch.float32  # of the values
+
+
+def test_a_decay_to_nothing_is_one():
+    q, k, v = (torch.randn(2, 20, 1, 4) for _ in range(3))
+    log_decay = -torch.rand(2, 20, 1, 4)
+    log_decay[:, 3, :, 1] = -float("inf")
+    log_decay[:, 17] = -float("inf")
+    expected, _ = delta_rule(q, k, v, -k / 4, k / 4, log_decay, backend="reference")
+    y, _ = delta_rule(q, k, v, -k / 4, k / 4, log_decay, backend="triton")
+    assert torch.isfinite(expected).all()
+    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_too_wide_for_a_tile_is_refused():
     x = torch.ones(1, 2, 1)
-    with pytest.raises(ValueError, match=r"'triton'; this operator has \['chunked', 'cpu', 'reference'\]"):
+    with pytest.raises(ValueError, match=r"takes a width of 128 at most on cpu .*300. Use 'chunked'"):
         selective_scan(x, x, -torch.ones(1, 300), torch.ones(1, 2, 300), torch.ones(1, 2, 300), backend="triton")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, contiguous, dot_settings, launch, power_of_two, summed_parts
+from ..gpu_launch import as_autocast_has_it, blocks, contiguous, dot_settings, launch, power_of_two, summed_parts
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .ones import with_ones
@@ -28,6 +28,7 @@ def attend_gpu(
     resets: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
     """As `attend_chunked`, with tensors of floating dtypes up to float32."""
+    q, k, v = as_autocast_has_it(q, k, v)
 
     def attend(v: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         y, after = _attend(q, k, v, log_decay, state, resets)
@@ -45,13 +46,13 @@ def _steps(v: Tensor, log_decay: Tensor | None) -> int:
     return 32 if v.dtype == torch.bfloat16 and not _is_by_key(log_decay) else 16
 
 
-def _tile(kernel: str, q: Tensor, v: Tensor, log_decay: Tensor | None) -> dict[str, Any]:
-    """No block is larger than what there is to fill it."""
+def _tile(kernel: str, q: Tensor, v: Tensor, log_decay: Tensor | None, *others: Tensor) -> dict[str, Any]:
+    """No block is larger than what there is to fill it; `others` are multiplied too."""
     widths = {"KEYS": q.shape[3], "VALUES": v.shape[3]}
     tile = find_tile(f"decay_attention.{kernel}", max(widths.values()), v.device)
     fitting = {name: min(tile[name], power_of_two(width, LEAST)) for name, width in widths.items()}
     constants = {"STEPS": _steps(v, log_decay), "LOGS": q.shape[3] if _is_by_key(log_decay) else 1}
-    return tile | fitting | constants | dot_settings(q, v)
+    return tile | fitting | constants | dot_settings(q, v, *others)
 
 
 def _shapes(q, k, v, log_decay, state, resets, keep) -> list[tuple[int, ...]]:
@@ -61,7 +62,8 @@ def _shapes(q, k, v, log_decay, state, resets, keep) -> list[tuple[int, ...]]:
 
 
 def _dtypes(q: Tensor, k: Tensor, v: Tensor, *others: Any) -> list[torch.dtype]:
-    return [torch.float32] * 3  # a divisor of outputs may follow, and either may be large
+    # a divisor of outputs may follow, and either may be large: more than float16 has room for
+    return [v.dtype if v.dtype == torch.bfloat16 else torch.float32, torch.float32, torch.float32]
 
 
 def _run_states(
@@ -84,8 +86,8 @@ def _forward(q, k, v, log_decay, state, resets, keep) -> list[Tensor]:
 
     q, k, v, log_decay, state, resets = contiguous(q, k, v, log_decay, state, resets)
     states, last = _run_states(k, v, log_decay, resets, state, backward=False)
-    (batch, length, heads, keys), values, tile = q.shape, v.shape[3], _tile("outputs", q, v, log_decay)
-    y = torch.empty_like(v, dtype=torch.float32)
+    (batch, length, heads, keys), values, tile = q.shape, v.shape[3], _tile("outputs", q, v, log_decay, k)
+    y = torch.empty_like(v, dtype=_dtypes(q, k, v)[0])
     grid = (batch * heads * states.shape[2], blocks(values, tile["VALUES"]))
     launch(read_states, grid, (q, k, v, log_decay, resets, states, y, length, heads, keys, values), tile)
     return [y, last, states if keep else states.new_empty(0)]
@@ -108,11 +110,11 @@ def _gradients_by_head(inputs: Sequence[Any], grad_states: Tensor) -> list[Tenso
 
     q, k, v, log_decay, *_ = inputs
     sizes, programs = (*q.shape, v.shape[3]), grad_states.shape[:3].numel()
-    tile = _tile("query_gradients", q, v, log_decay)
+    tile = _tile("query_gradients", q, v, log_decay, k)
     n_blocks = blocks(q.shape[3], tile["KEYS"])
     grad_q, from_queries = torch.empty_like(q), _parts(log_decay, n_blocks)
     launch(query_gradients_by_head, (programs, n_blocks), (*inputs, grad_q, from_queries, *sizes), tile)
-    tile = _tile("written_gradients", q, v, log_decay)
+    tile = _tile("written_gradients", q, v, log_decay, k)
     n_blocks = blocks(q.shape[3], tile["KEYS"])
     into = grad_k, grad_v, from_written = torch.empty_like(k), _parts(v, n_blocks), _parts(log_decay, n_blocks)
     launch(written_gradients_by_head, (programs, n_blocks), (*inputs, grad_states, *into, *sizes), tile)
@@ -126,7 +128,7 @@ def _gradients_by_key(inputs: Sequence[Any], grad_states: Tensor) -> list[Tensor
     from .gpu_kernels import gradients_by_key
 
     q, k, v, log_decay, *_ = inputs
-    tile = _tile("key_gradients", q, v, log_decay)
+    tile = _tile("key_gradients", q, v, log_decay, k)
     n_blocks = blocks(q.shape[3], tile["KEYS"])
     into = grad_q, grad_k, grad_v, grad_log = (
         *map(torch.empty_like, (q, k)),

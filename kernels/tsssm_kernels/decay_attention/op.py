@@ -110,7 +110,8 @@ def decay_attention(
     decay for each key. Linear attention and Based: positive features and ``normalizer="keys"``. RWKV-6: a decay for
     each key and a bonus. Mamba-3: taps. mLSTM: an input gate and ``normalizer="bounded"``.
 
-    Differentiable in every floating-point input and through the final state; with ``"cpu"`` once and in reverse mode.
+    Differentiable in every floating-point input and through the final state; with ``"cpu"`` and
+    ``"triton"`` once and in reverse mode.
     Computed in float32 (float64 if any input is). Against the loop in float64, relative errors (Frobenius norm) are
     below 1e-5 forward and 1e-4 in gradients, also for decays of exp(-50) and of 1 - 1e-7 over 32,768 steps. A bonus
     goes with decays alone; an input gate, and the divisor ``"decays"``, need a decay of whole heads or none.

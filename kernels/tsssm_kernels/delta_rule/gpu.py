@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpu_launch import blocks, contiguous, dot_settings, launch, power_of_two
+from ..gpu_launch import as_autocast_has_it, blocks, contiguous, dot_settings, launch, power_of_two
 from ..gpu_tiles import find_tile
 from ..registered import differentiable
 from .cpu import TENSOR_TYPES
@@ -31,7 +31,7 @@ def delta_rule_gpu(
     resets: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Run the kernels; arguments as in `delta_rule`, of floating dtypes up to float32, none left out."""
-    y, state = _run(q, k, v, a, b, log_decay, initial_state, resets)
+    y, state = _run(*as_autocast_has_it(q, k, v, a, b), log_decay, initial_state, resets)
     return y, state
 
 
@@ -67,11 +67,13 @@ class _Call:
 
         decayed = torch.bfloat16 if self.settings["DOT"] == tl.bfloat16 else torch.float32  # as it will be multiplied
         length, heads, keys, _, decays = self.sizes
-        shapes = [(self.items * self.chunks, 5, STEPS, STEPS), *4 * [(self.batch, length, heads, keys)]]
-        shapes += [(self.items * self.chunks, decays)]
-        dtypes = [torch.float32, *4 * [decayed], torch.float32]
-        made = [torch.empty(shape, dtype=dtype, device=self.device) for shape, dtype in zip(shapes, dtypes)]
-        grid, tile = (self.items * self.chunks,), self.tile("weights") | {"BY_KEY": self.by_key, "LEVELS": LEVELS}
+        count = self.items * self.chunks
+        made = [
+            torch.empty(count, 5, STEPS, STEPS, dtype=torch.float32, device=self.device),
+            *(torch.empty(self.batch, length, heads, keys, dtype=decayed, device=self.device) for _ in range(4)),
+            torch.empty(count, decays, dtype=torch.float32, device=self.device),
+        ]
+        grid, tile = (count,), self.tile("weights") | {"BY_KEY": self.by_key, "LEVELS": LEVELS}
         launch(delta_weights, grid, (*inputs, *made, length, heads, keys, decays), tile)
         return made
 

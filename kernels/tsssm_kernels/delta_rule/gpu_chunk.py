@@ -57,17 +57,26 @@ def pairs(sequence, STEPS: tl.constexpr):
 
 @triton.jit
 def log_decays(log_decay, first, steps, heads, decays, d, STEPS: tl.constexpr, DECAYS: tl.constexpr):
-    """Log-decays to the base 2 at places `d` of a row (0, or keys): of steps, of those before and those after them."""
+    """Log-decays to the base 2 at places `d` of a row (0, or keys): of steps, of those before and those after them.
+
+    They are finite, for sums of them are products with zeros and ones.
+    """
     log = tl.zeros([STEPS, DECAYS], tl.float32)
     log_before, log_after = log, log
     if log_decay is not None:
         t = tl.arange(0, STEPS)[:, None]
         at, has = t * heads * decays + d[None, :], (d < decays)[None, :]
         log_decay += first * decays
-        log = load_numbers(log_decay, at, has & (t < steps)) * LOG2_E
-        log_before = load_numbers(log_decay, at - heads * decays, has & (t > 0) & (t < steps)) * LOG2_E
-        log_after = load_numbers(log_decay, at + heads * decays, has & (t < STEPS - 1) & (t + 1 < steps)) * LOG2_E
+        log = _finite(load_numbers(log_decay, at, has & (t < steps)))
+        log_before = _finite(load_numbers(log_decay, at - heads * decays, has & (t > 0) & (t < steps)))
+        log_after = _finite(load_numbers(log_decay, at + heads * decays, has & (t < STEPS - 1) & (t + 1 < steps)))
     return log, log_before, log_after
+
+
+@triton.jit
+def _finite(log):
+    """To the base 2; of a decay to nothing a number whose powers are 0, and of NaN NaN."""
+    return tl.where(log < -1e4, -1e4, log) * LOG2_E
 
 
 @triton.jit

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
-from ..gpu_tiles import holds
 from .chunked import delta_rule_chunked
 from .cpu import delta_rule_cpu
 from .gpu import delta_rule_gpu
@@ -92,7 +91,8 @@ def delta_rule(
     With ``|kappa| = 1`` and iclr between 0 and 1, RWKV-7's can grow for inputs made for it; the gated delta rule's
     cannot, for ``|k| = 1`` and beta between 0 and 2.
 
-    Differentiable in every floating-point input and through the final state; with ``"cpu"`` once and in reverse mode.
+    Differentiable in every floating-point input and through the final state; with ``"cpu"`` and
+    ``"triton"`` once and in reverse mode.
     Computed in float32 (float64 if any input is). Against the loop in float64, relative errors (Frobenius norm) are
     below 1e-5 forward and 1e-4 in gradients where the state is bounded.
 
@@ -116,7 +116,7 @@ def delta_rule(
     _check(q, k, v, a, b, log_decay, time_gaps, initial_state, resets)
     tensors = (q, k, v, a, b, log_decay, time_gaps, initial_state)
     dtype = computed_dtype(tensors)
-    form = choose_backend(backend, BACKENDS, v, dtype, holds("delta_rule.forward", q.shape[3]))
+    form = choose_backend(backend, BACKENDS, v, dtype, ("delta_rule.forward", q.shape[3]))
     run = BACKENDS[form]
     *inputs, log, gaps, state = prepared(form, tensors, dtype)
     if gaps is not None and log is not None:

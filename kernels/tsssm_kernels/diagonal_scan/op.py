@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes
 from ..backends import choose_backend
-from ..gpu_tiles import holds
 from .chunked import diagonal_scan_chunked
 from .cpu import diagonal_scan_cpu
 from .gpu import diagonal_scan_gpu
@@ -110,7 +109,7 @@ def diagonal_scan(
         initial_state = torch.zeros(len(u), *log_A.shape, dtype=torch.complex64, device=u.device)
     given = (u, log_A, B, C, D, time_gaps, initial_state)
     dtype, tensors = in_one_precision(given)
-    form = choose_backend(backend, BACKENDS, u, dtype, holds("diagonal_scan.forward", log_A.shape[1]))
+    form = choose_backend(backend, BACKENDS, u, dtype, ("diagonal_scan.forward", log_A.shape[1]))
     y, after = BACKENDS[form](*(given if form == "triton" else tensors), resets)
     return y.to(u.dtype), after
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..backends import choose_backend, prepared
-from ..gpu_tiles import holds
 from .composed import mamba_inner_chunked, mamba_inner_gpu, mamba_inner_reference
 from .cpu import mamba_inner_cpu
 from .shapes import check_shapes
@@ -134,7 +133,7 @@ def mamba_inner(
     check_shapes((*tensors, "resets"), (*tensors.values(), resets), (xz.shape[0], xz.shape[1]))
     double = any(tensor is not None and tensor.dtype == torch.float64 for tensor in tensors.values())
     dtype = torch.float64 if double else torch.float32
-    form = choose_backend(backend, BACKENDS, xz, dtype, holds("selective_scan.forward", A.shape[1]))
+    form = choose_backend(backend, BACKENDS, xz, dtype, ("selective_scan.forward", A.shape[1]))
     inner = BACKENDS[form]
     cast = dict(zip(tensors, prepared(form, tensors.values(), dtype)))
     y, last, state = inner(**cast, resets=resets)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..backends import choose_backend, prepared
-from ..gpu_tiles import holds
 from .chunked import selective_scan_chunked
 from .cpu import selective_scan_cpu
 from .gpu import selective_scan_gpu
@@ -120,7 +119,7 @@ def selective_scan(
     tensors = (u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state)
     double = any(tensor is not None and tensor.dtype == torch.float64 for tensor in tensors)
     dtype = torch.float64 if double else torch.float32
-    form = choose_backend(backend, BACKENDS, u, dtype, holds("selective_scan.forward", A.shape[1]))
+    form = choose_backend(backend, BACKENDS, u, dtype, ("selective_scan.forward", A.shape[1]))
     scan = BACKENDS[form]
     *inputs, gaps, initial = prepared(form, tensors, dtype)
     y, state = scan(*inputs, delta_softplus, time_gaps=gaps, initial_state=initial, resets=resets)

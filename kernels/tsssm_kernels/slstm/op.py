@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..arguments import check_sequence, check_shapes, computed_dtype
 from ..backends import choose_backend, prepared
-from ..gpu_tiles import holds
 from .cpu import slstm_cpu
 from .gpu import slstm_gpu
 from .reference import slstm_reference
@@ -99,7 +98,7 @@ def slstm(
     state = _checked_state(gates, recurrent, initial_state, resets)
     tensors = (gates, recurrent, *state)
     dtype = computed_dtype(tensors)
-    form = choose_backend(backend, BACKENDS, gates, dtype, holds("slstm.forward", gates.shape[-1]))
+    form = choose_backend(backend, BACKENDS, gates, dtype, ("slstm.forward", gates.shape[-1]))
     run = BACKENDS[form]
     raw, recurrent, *parts = prepared(form, tensors, dtype)
     y, after = run(raw, recurrent, SLSTMState(*parts), resets)
