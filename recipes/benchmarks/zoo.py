@@ -133,15 +133,21 @@ def chosen_rate(mixer: str, folder: Path) -> float:
 
 
 def fit(
-    contest: Contest, mixer: str, rate: float, seed: int, folder: Path, lengths: tuple[int, int] | None = None
+    contest: Contest,
+    mixer: str,
+    rate: float,
+    seed: int,
+    folder: Path,
+    lengths: tuple[int, int] | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> None:
-    """Fit and save, unless that has been done."""
+    """Fit and save, unless that has been done; with settings of the mixer's own."""
     path = path_of(folder, mixer, rate, seed)
     if Path(f"{path}.fit.json").exists():
         return
     before_test = contest.train + contest.held_out
     lengths = lengths or LENGTHS.get(folder.name, (PATCH, TOKENS))
-    model = forecaster(mixer, max(contest.horizons), *lengths).set_params(
+    model = forecaster(mixer, max(contest.horizons), *lengths, settings=settings).set_params(
         base=None,  # the ridge is the same for all: fitted once, see `ridge_forecasts`
         validation_size=contest.held_out,
         learning_rate=rate,
@@ -198,10 +204,13 @@ def ridge_forecasts(contest: Contest, folder: Path, horizon: int) -> np.ndarray:
     return np.load(kept)
 
 
-def forecaster(mixer: str, horizon: int, patch: int = PATCH, tokens: int = TOKENS) -> Forecaster:
+def forecaster(
+    mixer: str, horizon: int, patch: int = PATCH, tokens: int = TOKENS, settings: dict[str, Any] | None = None
+) -> Forecaster:
     recipe = Forecaster(
         horizon,
         mixer=mixer,
+        mixer_settings=settings,
         quantiles=(0.5,),
         calendar=None,
         patch_length=patch,
