@@ -62,11 +62,38 @@ def test_what_is_given_stays_and_the_model_itself_too():
     assert len(twin._checked_stack()) == 4
 
 
-def test_a_size_that_was_given_with_its_mixers_name_is_changed_too():
-    model = of("attention").set_params(mixer_settings={"attention__mlp_width": 10})
-    twin = match_parameters(70_000, model)
-    assert set(twin.mixer_settings) == {"attention__mlp_width"}
+@pytest.mark.parametrize(
+    ("mixer", "given", "fitted"),
+    [
+        ("mamba", {"state_size": 8}, set()),
+        ("mamba", {"mamba__state_size": 8}, set()),
+        ("mamba+mamba2", {"state_size": 8}, set()),
+        ("mamba+mamba2", {"mamba__state_size": 8}, {"mamba2__state_size"}),
+        ("mamba3", {"state_size": 8}, {"mlp_width"}),  # the size of its state is not that by which it is fitted
+        ("attention", {"mlp_width": None}, {"mlp_width"}),  # the default, as if it were left out
+    ],
+)
+def test_sizes_that_are_given_stay(mixer, given, fitted):
+    twin = match_parameters(70_000, of(mixer).set_params(mixer_settings=given))
     assert abs(backbone_parameters(twin) / 70_000 - 1) <= 0.01
+    assert set(twin.mixer_settings) == {*given, *fitted}
+    kept = {name: value for name, value in given.items() if value is not None}
+    assert twin.mixer_settings.items() >= kept.items()
+
+
+@pytest.mark.parametrize(
+    ("mixer", "given", "named"),
+    [
+        ("attention", {"attention__mlp_width": 10}, "attention__mlp_width=10"),
+        ("attention+gla", {"mlp_width": 64}, "mlp_width=64"),
+        ("attention+gla", {"mlp_width": 64, "gla__mlp_width": 9}, "mlp_width=64 and gla__mlp_width=9"),
+    ],
+)
+def test_where_given_sizes_leave_no_width_they_are_named(mixer, given, named):
+    model = of(mixer).set_params(mixer_settings=given)
+    with pytest.raises(ConfigError, match=rf"layers and {named} has within .*; or leave {named} out of mixer_settings"):
+        match_parameters(70_000, model, tolerance=0.001)
+    assert match_parameters(70_000, model, tolerance=0.2).mixer_settings == given
 
 
 class Bare(Mixer):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -10,7 +13,8 @@ import tsssm
 from tsssm import Forecaster, LinearForecaster, MambaForecaster
 from tsssm.errors import ConfigError
 from tsssm.forecasters.byte_size import read_bytes
-from tsssm.mixers import MLP
+from tsssm.forecasters.costs import costs
+from tsssm.mixers import MLP, Attention
 from tsssm.mixers.registry import known_mixers
 
 Y = np.sin(np.arange(400) * 2 * np.pi / 24) + np.random.default_rng(0).normal(scale=0.1, size=400)
@@ -23,9 +27,16 @@ def test_a_stream_fits_into_the_budget(mixer, tmp_path):
     of_network = free.model_.network.state_bytes()
     budget = free.state_bytes("patch") - of_network // 3
     model = Forecaster(6, mixer=mixer, state_budget=budget, **SMALL)
-    if of_network < 4096:  # what cannot be made smaller says so; else it fits
-        if of_network == 0:
-            assert model.fit(Y).notes_[0].startswith(f"state_budget of {budget:,} bytes: all sizes as they are set;")
+    if mixer in ("mlp", "swiglu"):  # without a state
+        assert model.fit(Y).notes_[0].startswith(f"state_budget of {budget:,} bytes: all sizes as they are set;")
+        return
+    if mixer in ("slstm", "rwkv_channel_mix"):  # of one size
+        least = free.state_bytes("patch")
+        with pytest.raises(
+            ConfigError, match=f"{budget:,} bytes hold no state .* the smallest takes {least:,}, of them"
+        ):
+            model.fit(Y)
+        assert model.set_params(state_budget=least).fit(Y).state_bytes("patch") == least
         return
     model.fit(Y)
     assert budget // 3 < model.state_bytes("patch") <= budget
@@ -82,6 +93,43 @@ def test_the_largest_state_that_fits_is_chosen():
     budget = sorted(taken.values())[len(taken) // 2] + 3
     model = Forecaster(6, mixer="gated_delta", d_model=16, state_budget=budget, **SMALL).fit(Y)
     assert model.state_bytes("patch") == max(size for size in taken.values() if size <= budget)
+
+
+@pytest.mark.parametrize("budget", [1_500, 6_000, 20_000, 36_000, 37_000, 38_159])
+def test_sizes_in_one_proportion_are_those_of_a_search_through_all(budget):
+    """More heads of a delta rule do not always take less."""
+    free = Forecaster(6, mixer="gated_delta+based", d_model=24, patch_length=6, base=None, verbose=False)
+    taken = {}
+    shares = {Fraction(4, heads) for heads in range(4, 25)} | {Fraction(size, 8) for size in range(1, 9)}
+    for share in sorted(shares, reverse=True):
+        heads = min([n for n in range(4, 19) if Fraction(4, n) <= share], default=18)  # more have keys of no channel
+        sizes = {"gated_delta__n_heads": heads, "based__feature_size": max(1, int(8 * share))}
+        taken.setdefault(costs(clone(free).set_params(mixer_settings=sizes)).state_bytes, sizes)
+    most = max((size for size in taken if size <= budget), default=None)
+    limited = clone(free).set_params(state_budget=budget)
+    if most is None:
+        with pytest.raises(ConfigError, match=f"the smallest takes {min(taken):,}\\."):
+            costs(limited)
+        return
+    assert costs(limited).state_bytes == most
+    chosen = limited.set_params(max_steps=1).fit(Y).model_.spec.mixer_settings
+    assert chosen.items() >= taken[most].items()
+
+
+def test_few_of_many_sizes_are_built(monkeypatch):
+    """A window of 3,000 tokens has as many smaller ones."""
+    built, own = [], Attention.__init__
+
+    @functools.wraps(own)
+    def counted(self, *args, **kwargs):
+        built.append(kwargs)
+        own(self, *args, **kwargs)
+
+    monkeypatch.setattr(Attention, "__init__", counted)
+    model = Forecaster(6, mixer="attention", context_length=18_000, patch_length=6, base=None, verbose=False)
+    whole = costs(model).state_bytes
+    assert whole * 0.49 < costs(model.set_params(state_budget=whole // 2)).state_bytes <= whole // 2
+    assert len(built) < 60
 
 
 def test_without_a_base_the_stream_is_one_of_steps():

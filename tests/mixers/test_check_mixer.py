@@ -176,12 +176,21 @@ class WidensLayerByLayer(Sound):
         return y_t * self.more.mean(), state
 
 
+class SharesInSequencesOnly(Sound):
+    """The second layer takes the first one's input, but not in single steps."""
+
+    def forward(self, x, state=None, resets=None, time_gaps=None, shared=None):
+        first = x if shared is None else shared.setdefault("first", x)
+        return super().forward(x + 0.01 * (first - x), state, resets)
+
+
 BROKEN = {
     NonCausal: "step by step equals the whole sequence",
     LeaksAcrossBatch: "series in another order|one series of a batch",
     IgnoresResets: "resets at steps",
     ResetsToGivenState: r"resets at steps \[0\]",
     StepDiffers: "step by step equals the whole sequence",
+    SharesInSequencesOnly: "in layers behind one another",
     ForgetsBetweenCalls: "cut after step 1 and resumed",
     DeadParameter: "reaches every parameter and the input, not unused",
     GrowingState: "states after any length are like the initial state",

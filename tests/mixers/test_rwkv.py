@@ -147,6 +147,36 @@ def test_the_bounded_rwkv7_does_not_grow_where_the_published_one_does(steps):
     assert state.memory.norm() < 1.5 * before.memory.norm()
 
 
+@pytest.mark.parametrize("bounded", [True, False])
+def test_rates_of_zero_have_finite_gradients(bounded):
+    """One token far from all others drives the rates of correction to zero and one."""
+    torch.manual_seed(0)
+    mixer, x = RWKV7(16, bounded=bounded), torch.randn(2, 12, 16)
+    x[0, 5] *= 1e4
+    with torch.no_grad():
+        for parameter in mixer.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        change = torch.cat([torch.zeros(2, 1, 16), x[:, :-1]], dim=1) - x
+        raw = mixer.a_0 + mixer.a_out(mixer.a_in(x + change * mixer.mu[4]))
+        assert raw.min() < -110  # a rate of zero in float32
+
+    def gradients(mixer: RWKV7, x: Tensor) -> list[Tensor]:
+        x = x.clone().requires_grad_()
+        y, _ = mixer(x)
+        return list(torch.autograd.grad(y.asinh().sum(), [x, *mixer.parameters()]))
+
+    single = gradients(mixer, x)
+    for one, other in zip(single, gradients(mixer.double(), x.double()), strict=True):
+        assert one.isfinite().all()
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=2e-3 * float(other.abs().max()))
+
+    _, state = mixer.float()(x[:, :5])
+    x_t = x[:, 5].clone().requires_grad_()
+    mixer.step(x_t, state)[0].asinh().sum().backward()
+    assert x_t.grad is not None
+    assert x_t.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("mixer", "settings"),
     [

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from tsssm.mixers import Mamba
+from tsssm.mixers import Mamba, read_stack
+from tsssm.mixers.registry import known_mixers
 from tsssm.network import ForecastNetwork, future_rows, horizon_weights, pinball_loss, token_features
 
 LEVELS = (0.1, 0.25, 0.5, 0.9)
@@ -37,6 +38,26 @@ def test_parallel_split_and_stepwise_agree():
         for a, b, c in zip(one, two, three):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
             torch.testing.assert_close(a, c, rtol=1e-9, atol=1e-10)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("mixer", [*known_mixers(), "mamba+rwkv7*2", "(rwkv7+attention)*2"])
+def test_a_stack_of_every_mixer_agrees_with_its_steps(mixer):
+    """Layers of one network, not a mixer alone: what they hand to one another is part of it."""
+    torch.manual_seed(0)
+    sizes = {"patch_length": 4, "n_covariates": 0, "horizon": 3, "levels": (0.5,), "d_model": 16}
+    network = ForecastNetwork(read_stack(mixer), **sizes).eval().double()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    tokens = torch.randn(2, 11, 8, dtype=torch.float64)
+    whole, _ = network(tokens)
+    first, resumed = network(tokens[:, :5])
+    second, _ = network(tokens[:, 5:], resumed)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=1e-9, atol=1e-10)
+    stepped = network.initial_state(2)
+    for t in range(11):
+        hidden, stepped = network.step(tokens[:, t], stepped)
+        torch.testing.assert_close(hidden, whole[:, t], rtol=1e-9, atol=1e-10)
 
 
 def test_quantiles_never_cross():

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from tsssm import HybridForecaster, MambaForecaster, SeasonalNaive, TransformerForecaster, tune
 from tsssm.errors import ConfigError, DataError
 from tsssm.tuning import default_space
-from tsssm.tuning.space import read_space
+from tsssm.tuning.space import fitting_settings, read_space
 from tuning.small_search import Y, search, small_model
 
 
@@ -107,6 +107,27 @@ def test_the_default_depths_of_a_pattern_are_whole_patterns():
     assert default_space(HybridForecaster(6), Y)["n_layers"] == [2, 4]
     assert default_space(MambaForecaster(6, mixer="mamba*2+attention", n_layers=6), Y)["n_layers"] == [3, 6]
     assert default_space(MambaForecaster(6, n_layers=5), Y)["n_layers"] == (1, 3)
+
+
+def test_layers_of_a_trial_are_whole_patterns():
+    """The default space is that of the model's mixer, of which a pattern need not be a part."""
+    model = small_model(n_layers="auto", max_steps=1)
+    space = default_space(model, Y) | {"mixer": ["mamba*2+attention", "mlp"], "max_steps": [1], "d_model": [8]}
+    assert space["n_layers"] == (1, 3)
+    result = search(model, space=space, n_trials=7)
+    trials = result.trials[1:]
+    assert (trials["state"] == "complete").all()
+    patterns = trials["mixer"] != "mlp"
+    assert set(trials["n_layers"][patterns]) == {3}
+    assert trials["n_layers"][~patterns].between(1, 3).all()
+    best = clone(model).set_params(**result.best_params)
+    assert len(best._checked_stack()) == result.best_params["n_layers"]
+
+
+@pytest.mark.parametrize(("mixer", "drawn", "taken"), [("mlp", 5, 5), ("mamba*2+attention", 2, 3), (["mlp"] * 2, 7, 6)])
+def test_whole_patterns(mixer, drawn, taken):
+    assert fitting_settings(small_model(), {"mixer": mixer, "n_layers": drawn})["n_layers"] == taken
+    assert fitting_settings(small_model(), {"mixer": mixer, "n_layers": "auto"})["n_layers"] == "auto"
 
 
 REFUSED = {

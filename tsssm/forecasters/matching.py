@@ -24,6 +24,7 @@ __all__ = ["match_parameters"]
 # how far the mixers' own sizes may go from their defaults, the first with which some width fits
 _PROPORTIONS = (0.8, 1.25), (0.4, 2.5), (0.125, 4.0)
 _MOST_WIDTH = 1 << 15
+_ANY_WIDTH = 64  # the name of a size does not depend on it
 
 
 def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: float = 0.01) -> Forecaster:
@@ -32,7 +33,9 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     The backbone is the residual blocks and all norms; embedding, head and base follow from the width, the horizon and
     the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that
     at which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its
-    MLP) makes up the rest. With ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
+    MLP) makes up the rest. All `mixer_settings` of the model are kept: a size that is among them is not fitted, and
+    where all sizes are, the width alone is, in steps that may be coarser than the tolerance. With ``verbose=True`` of
+    the model, a table tells what both take (see `tsssm.cost_table`).
 
     Parameters
     ----------
@@ -51,7 +54,8 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     Raises
     ------
     ConfigError
-        One of the two has no network, or a `state_budget`, which chooses sizes in fit; or there are no such sizes.
+        One of the two has no network, or a `state_budget`, which chooses sizes in fit; or there are no such sizes, be
+        it for those that are given.
 
     Examples
     --------
@@ -76,9 +80,11 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     refuse_budget(model)
     found = _find_sizes(stack, given, wanted, int(model.d_model), tolerance)
     if found is None:
+        kept = _given_sizes(stack, given)
         raise ConfigError(
-            f"no {type(model).__name__} of {len(stack)} layers has within {tolerance:.1%} of {wanted:,} backbone "
-            "parameters. Choose another number of layers, or a larger tolerance."
+            f"no {type(model).__name__} of {len(stack)} layers{f' and {kept}' if kept else ''} has within "
+            f"{tolerance:.1%} of {wanted:,} backbone parameters. Choose another number of layers, or a larger tolerance"
+            f"{f'; or leave {kept} out of mixer_settings, for what is given is not fitted' if kept else ''}."
         )
     d_model, sizes = found
     matched = clone(model).set_params(d_model=d_model, mixer_settings={**given, **sizes} or None)
@@ -160,17 +166,31 @@ def _fit_sizes(
 
 
 def _sizes(stack: Stack, given: dict, d_model: int, proportion: float) -> dict[str, Any]:
-    """The size setting of each mixer in proportion to its default, by the names that a stack's settings have."""
+    """The size setting of each mixer in proportion to its default, by the names that a stack's settings have.
+
+    Without those that are given: they stay.
+    """
     sizes = {}
     for mixer in kinds(stack):
         own = settings_of(mixer, given)
         setting = mixer.size_setting(d_model, own)
-        if setting is not None:
+        if setting is not None and own.get(setting[0]) is None:
             name, default = setting
             size = _allowed_size(mixer, d_model, own, name, max(1, round(proportion * default)))
             prefixed = f"{mixer.name}{SEPARATOR}{name}"
             sizes[name if len(kinds(stack)) == 1 and prefixed not in given else prefixed] = size
     return sizes
+
+
+def _given_sizes(stack: Stack, given: dict) -> str:
+    """Sizes that are given, as they are written there."""
+    names = []
+    for mixer in kinds(stack):
+        setting = mixer.size_setting(_ANY_WIDTH, settings_of(mixer, given))
+        if setting is not None:
+            prefixed = f"{mixer.name}{SEPARATOR}{setting[0]}"
+            names.append(prefixed if prefixed in given else setting[0])
+    return " and ".join(f"{name}={given[name]!r}" for name in dict.fromkeys(names) if given.get(name) is not None)
 
 
 def _allowed_size(mixer: type[Mixer], d_model: int, settings: dict[str, Any], name: str, size: int) -> int:

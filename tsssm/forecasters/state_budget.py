@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from numbers import Integral
 from typing import Any
-
-import torch
 
 from tsssm.errors import ConfigError
 from tsssm.forecasters.blank import blank_model, smallest_stream_bytes
 from tsssm.forecasters.spec import ModelSpec
+from tsssm.forecasters.state_sizes import StateSizes
 from tsssm.mixers import Mixer
-from tsssm.mixers.layer_parameters import stack_parameters
 from tsssm.mixers.stack import Stack
-from tsssm.mixers.stack_settings import SEPARATOR, kinds, settings_of
+from tsssm.mixers.stack_settings import SEPARATOR, kinds
 
 __all__ = ["within_budget"]
-
-MORE_IS_SMALLER = "n_heads"  # more heads are smaller ones, and a head's state is the square of its size
 
 
 def within_budget(spec: ModelSpec, stack: Stack | None, budget: int) -> tuple[ModelSpec, str]:
@@ -55,73 +50,66 @@ def within_budget(spec: ModelSpec, stack: Stack | None, budget: int) -> tuple[Mo
         return spec, _note({}, needed, budget, refresh)
     phases = spec.patch_length if refresh == "step" else 1
     rest = needed - phases * (0 if model.network is None else model.network.state_bytes())
-    choices = [(rest + phases * state, sizes) for sizes, state in _choices(spec, stack or ())]
-    fitting = [choice for choice in choices if choice[0] <= budget]
+    search = _Search(stack or (), {mixer: StateSizes(mixer, spec) for mixer in kinds(stack or ())}, rest, phases)
+    fitting, least = search.fitting(budget)
     if not fitting:
-        least = min((taken for taken, _ in choices), default=needed)
         lags = f", of them {8 * spec.lags:,} the {spec.lags} values that the base looks back on" if spec.base else ""
         raise ConfigError(
             f"state_budget: {budget:,} bytes hold no state of this forecaster; the smallest takes {least:,}{lags}. "
             "Raise it, or lower d_model, n_layers, patch_length or context_length."
         )
-    taken, sizes = max(fitting, key=lambda choice: choice[0])
+    taken, sizes = max(fitting, key=lambda choice: choice[0])  # the first of equals: the largest
     return replace(spec, mixer_settings={**spec.mixer_settings, **sizes}), _note(sizes, taken, budget, refresh)
 
 
-def _choices(spec: ModelSpec, stack: Stack) -> Iterator[tuple[dict[str, int], int]]:
-    """Sizes of all mixers in one proportion to their own, and the bytes of the network's state with them."""
-    mixers = kinds(stack)
-    smaller = {mixer: _smaller(mixer, spec) for mixer in mixers}
-    for proportion in sorted({share for sizes in smaller.values() for share in sizes}, reverse=True):
-        chosen, state = {}, 0
-        for mixer, sizes in smaller.items():
-            share = max((share for share in sizes if share <= proportion), default=min(sizes))
-            size, taken = sizes[share]
-            state += stack.count(mixer) * taken
-            if share < 1:
+@dataclass
+class _Search:
+    """All mixers of a stack in one proportion to their own sizes."""
+
+    stack: Stack
+    sizes: Mapping[type[Mixer], StateSizes]
+    rest: int  # bytes of a stream beside the network's states, of which there are as many as phases
+    phases: int
+
+    def fitting(self, budget: int) -> tuple[list[tuple[int, dict[str, int]]], int]:
+        """Choices within the budget, bytes and settings, largest proportion first; and the least bytes of any.
+
+        Bytes grow with the proportion, so a bisection finds the largest that fits: of every stretch along which mixers
+        with heads stay as they are, for theirs do not always grow.
+        """
+        found, least = [], self.taken(Fraction(1))
+        for stretch in self.stretches():
+            least = min(least, self.taken(stretch[-1]))
+            first = bisect_left(stretch, True, key=lambda proportion: self.taken(proportion) <= budget)
+            if first < len(stretch):
+                found.append((self.taken(stretch[first]), self.settings(stretch[first])))
+        return found, least
+
+    def stretches(self) -> list[list[Fraction]]:
+        """Proportions, falling, along each of which no number of heads changes."""
+        shares = {share for sizes in self.sizes.values() for share in sizes.shares}
+        cuts = {share for sizes in self.sizes.values() if sizes.has_heads for share in sizes.shares}
+        stretches: list[list[Fraction]] = [[]]
+        for share in sorted(shares, reverse=True):
+            stretches[-1].append(share)
+            if share in cuts:  # below it the heads are the next more
+                stretches.append([])
+        return [stretch for stretch in stretches if stretch]
+
+    def taken(self, proportion: Fraction) -> int:
+        """Bytes of a stream."""
+        layers = (self.sizes[mixer].at(proportion).state_bytes for mixer in self.stack)
+        return self.rest + self.phases * sum(layers)
+
+    def settings(self, proportion: Fraction) -> dict[str, int]:
+        """The settings that are not the mixers' own."""
+        chosen = {}
+        for mixer, sizes in self.sizes.items():
+            size = sizes.at(proportion)
+            if not size.is_own:
                 name = mixer.state_setting or ""
-                chosen[name if len(mixers) == 1 else f"{mixer.name}{SEPARATOR}{name}"] = size
-        yield chosen, state
-
-
-def _smaller(mixer: type[Mixer], spec: ModelSpec) -> dict[Fraction, tuple[int, int]]:
-    """By the share of its own size: the setting, and the bytes of a layer's state; its own size is among them."""
-    own = settings_of(mixer, spec.mixer_settings)
-    found = {Fraction(1): (0, _state_bytes(mixer, spec, own) or 0)}
-    if mixer.state_setting is None:
-        return found
-    size = _own_size(mixer, own)
-    more = mixer.state_setting == MORE_IS_SMALLER
-    for smaller in range(size + 1, spec.d_model + 1) if more else range(1, size):
-        taken = _state_bytes(mixer, spec, {**own, mixer.state_setting: smaller})
-        if taken is not None:
-            found[Fraction(size, smaller) if more else Fraction(smaller, size)] = smaller, taken
-    return found
-
-
-def _state_bytes(mixer: type[Mixer], spec: ModelSpec, settings: dict[str, Any]) -> int | None:
-    """Of a layer, its channel mixer included; None where the mixer cannot be built so."""
-    try:
-        stack_parameters((mixer,), spec.d_model, settings)
-    except ConfigError:  # heads that do not divide the width
-        return None
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        layer = mixer(spec.d_model, **settings).float()
-        channel = layer.channel_mixer()
-    return layer.state_bytes() + (0 if channel is None else channel.float().state_bytes())
-
-
-def _own_size(mixer: type[Mixer], own: dict[str, Any]) -> int:
-    """As the settings say, else the mixer's default."""
-    name = mixer.state_setting or ""
-    parameter = inspect.signature(mixer.__init__).parameters.get(name)
-    size = own.get(name, None if parameter is None else parameter.default)
-    if not isinstance(size, Integral):
-        raise ConfigError(
-            f"state_budget: the mixer {mixer.name!r} says state_setting={name!r}, but its size there is {size!r}, no "
-            "whole number. Set it in mixer_settings, or leave state_budget out."
-        )
-    return int(size)
+                chosen[name if len(self.sizes) == 1 else f"{mixer.name}{SEPARATOR}{name}"] = size.size
+        return chosen
 
 
 def _note(sizes: dict[str, Any], needed: int, budget: int, refresh: str) -> str:

@@ -27,12 +27,13 @@ EXACT, SINGLE = 1e-9, 1e-4  # relative tolerances in float64 and float32
 def check_mixer(mixer_class: type[Mixer], d_model: int = 16, **settings: Any) -> None:
     """Check that a mixer keeps what `Mixer` promises; all parameters are made random first.
 
-    Checked are: shapes and dtypes; that a whole sequence, single steps and a sequence cut anywhere agree; that resets
-    equal separate sequences; that gradients reach every parameter and the input; that series of a batch do not touch;
-    that the future does not reach the past; that states are NamedTuples, batch first, of constant size and left
-    unchanged; that copies, state dicts and pickles give equal outputs; that settings which follow from the context are
-    the constructor's and change no shape of a parameter; that a channel mixer is a mixer apart; that parameters have
-    the same shapes in all layers but the first, and can be counted on the device "meta".
+    Checked are: shapes and dtypes; that a whole sequence, single steps and a sequence cut anywhere agree, and two
+    layers that hand something down with their steps; that resets equal separate sequences; that gradients reach every
+    parameter and the input; that series of a batch do not touch; that the future does not reach the past; that states
+    are NamedTuples, batch first, of constant size and left unchanged; that copies, state dicts and pickles give equal
+    outputs; that settings which follow from the context are the constructor's and change no shape of a parameter; that
+    a channel mixer is a mixer apart; that parameters have the same shapes in all layers but the first, and can be
+    counted on the device "meta".
 
     Parameters
     ----------
@@ -69,9 +70,9 @@ class _Case:
     d_model: int
     settings: dict[str, Any]
 
-    def build(self, dtype: torch.dtype = torch.float64) -> Mixer:
+    def build(self, dtype: torch.dtype = torch.float64, layer_index: int = 0) -> Mixer:
         """A mixer with random parameters; zeros at the start would hide faults."""
-        mixer = self.mixer_class(self.d_model, layer_index=0, n_layers=2, **self.settings).to(dtype)
+        mixer = self.mixer_class(self.d_model, layer_index=layer_index, n_layers=2, **self.settings).to(dtype)
         with torch.no_grad():
             for parameter in mixer.parameters():
                 parameter.normal_(std=0.4)
@@ -161,6 +162,27 @@ def _steps_equal_parallel(case: _Case) -> None:
             _run_steps(mixer, x, mixer.initial_state(BATCH)), whole, "step by step equals the whole sequence", tolerance
         )
         case.equal(_run(mixer, x, mixer.initial_state(BATCH)), whole, "no state is the initial state", tolerance)
+
+
+@torch.no_grad()
+def _layers_that_share_equal_their_steps(case: _Case) -> None:
+    layers, x = [case.build(layer_index=index) for index in range(2)], case.inputs()
+
+    def through_both(run: Callable[..., tuple[Tensor, Any]], x: Tensor, states: list) -> tuple[Tensor, list]:
+        shared: dict[str, Any] = {}
+        after = []
+        for layer, state in zip(layers, states):
+            x, state = run(layer, x, state, shared=shared)
+            after.append(state)
+        return x, after
+
+    whole, _ = through_both(case.mixer_class.__call__, x, [None, None])
+    outputs, states = [], [layer.initial_state(BATCH) for layer in layers]
+    for x_t in x.unbind(1):
+        y_t, states = through_both(case.mixer_class.step, x_t, states)
+        outputs.append(y_t)
+    promise = "step by step equals the whole sequence in layers behind one another, which share what `shared` holds"
+    case.equal([torch.stack(outputs, dim=1)], [whole], promise)
 
 
 @torch.no_grad()
@@ -299,6 +321,7 @@ CHECKS: tuple[Callable[[_Case], None], ...] = (
     _shapes_and_dtypes,
     _state_is_left_unchanged,
     _steps_equal_parallel,
+    _layers_that_share_equal_their_steps,
     _split_equals_whole,
     _resets_equal_separate_sequences,
     _unit_time_gaps_change_nothing,

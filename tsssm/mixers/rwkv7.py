@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import logsigmoid, normalize
 
 from tsssm_kernels import delta_rule, delta_rule_step
 
@@ -148,15 +148,18 @@ class RWKV7(RWKVTimeMix):
         x_r, x_w, x_k, x_v, x_a, x_g = (x + change * mu for mu in self.mu)
         r, raw_k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
         g = -math.exp(-0.5) * torch.sigmoid(self.w_0 + self.w_out(torch.tanh(self.w_in(x_w))))
-        alpha = torch.sigmoid(self.a_0 + self.a_out(self.a_in(x_a)))
+        raw_alpha = self.a_0 + self.a_out(self.a_in(x_a))
+        alpha = torch.sigmoid(raw_alpha)
         # behind another mixer the first RWKV-7 layer is mixed with itself, so that no weight is idle
         first = v if shared is None else shared.setdefault("rwkv7 first value", v)
         if not self.is_first and shared is not None:
             v = v + (first - v) * torch.sigmoid(self.v_0 + self.v_out(self.v_in(x_v)))
         k = raw_k * (1 + (alpha - 1) * self.k_a)
         kappa = normalize(split_heads(raw_k * self.k_k, self.n_heads), dim=-1)
-        r, k, v, g, alpha = (split_heads(part, self.n_heads) for part in (r, k, v, g, alpha))
-        read, written = (kappa * alpha.sqrt(),) * 2 if self.bounded else (kappa, kappa * alpha)
+        # the root is taken of the logarithm: where a rate runs to zero its own has no finite slope
+        rate = split_heads(torch.exp(0.5 * logsigmoid(raw_alpha)) if self.bounded else alpha, self.n_heads)
+        read, written = (kappa * rate,) * 2 if self.bounded else (kappa, kappa * rate)
+        r, k, v, g = (split_heads(part, self.n_heads) for part in (r, k, v, g))
         gate = self.g_out(torch.sigmoid(self.g_in(x_g)))
         return (r, k, v, -read, written, g), gate
 

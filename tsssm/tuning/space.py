@@ -14,6 +14,7 @@ from tsssm.forecasters import Forecaster
 from tsssm.forecasters.forecaster import OF_MIXER
 from tsssm.forecasters.settings import check_settings
 from tsssm.mixers import read_stack
+from tsssm.mixers.stack import pattern_layers
 from tsssm.mixers.stack_settings import stack_setting_names
 
 if TYPE_CHECKING:
@@ -77,9 +78,22 @@ def space_faults(space: Any, model: Forecaster) -> Iterator[str]:
 
 
 def fitting_settings(model: Forecaster, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's settings without those of mixers that the trial does not have."""
-    known = _stack_settings(settings.get("mixer", model.mixer) or model._own_mixer)
-    return {name: value for name, value in settings.items() if not name.startswith(OF_MIXER) or name in known}
+    """A trial's settings without those of mixers that it does not have, and with layers that are whole patterns."""
+    mixer = settings.get("mixer", model.mixer) or model._own_mixer
+    known = _stack_settings(mixer)
+    fitting = {name: value for name, value in settings.items() if not name.startswith(OF_MIXER) or name in known}
+    if isinstance(fitting.get("n_layers"), Integral):
+        fitting["n_layers"] = _whole_patterns(mixer, fitting["n_layers"])
+    return fitting
+
+
+def _whole_patterns(mixer: Any, n_layers: int) -> int:
+    """The layers of the pattern as many times as they go into the number, and once at least."""
+    try:
+        pattern = 1 if mixer is None else len(pattern_layers(mixer))
+    except ConfigError:  # no mixer: its trials fail with the reason
+        return n_layers
+    return max(1, n_layers // pattern) * pattern
 
 
 def candidate_of(model: Forecaster, settings: Mapping[str, Any]) -> Forecaster:

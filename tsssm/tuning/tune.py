@@ -57,6 +57,7 @@ def tune(
         As in `Forecaster.fit`. Nothing after y is used.
     space : dict, optional
         Setting -> ``(low, high)``, ``(low, high, "log")`` or a list of choices; whole numbers give whole numbers.
+        Layers drawn for a mixer that is a pattern are rounded down to whole patterns, one at least.
         Default: `tsssm.tuning.default_space`, in which a trial draws its learning rate and its number of steps.
         ``"auto"`` of the model stays where the space does not name the setting: each trial then chooses its schedule by
         validation, which takes several times as long and is not pruned.
