@@ -42,6 +42,8 @@ class Operator:
         ``make(generator, batch, length)`` gives float32 inputs by name.
     hard : mapping of str to Callable, optional
         More of them, with which numbers are hard to get right.
+    wide : mapping of str to Callable, optional
+        More of them, which take several of the blocks that kernels cut keys and values into.
     backends : tuple of str
         The operator's forms on a CPU, besides the reference.
     on_gpu : bool
@@ -59,6 +61,7 @@ class Operator:
     sequences: tuple[str, ...]
     cases: Mapping[str, Make]
     hard: Mapping[str, Make] = field(default_factory=dict)
+    wide: Mapping[str, Make] = field(default_factory=dict)
     backends: tuple[str, ...] = ("chunked", "cpu")
     on_gpu: bool = False
 
@@ -75,7 +78,7 @@ def find_operators() -> dict[str, Operator]:
 
 
 def check_operator(operator: Operator) -> None:
-    """Run all `CHECKS` on all of an operator's cases, and those of accuracy on the hard ones.
+    """Run all `CHECKS` on all of an operator's cases, and those of accuracy on the hard and the wide ones.
 
     Raises
     ------
@@ -94,6 +97,8 @@ def check_operator(operator: Operator) -> None:
             _in_words(name, check, operator, make)
     for name, make in operator.hard.items():
         _in_words(name, check_accuracy_when_hard, operator, make)
+    for name, make in operator.wide.items():
+        _in_words(name, check_forms_equal_reference, operator, make)
 
 
 def _in_words(name: str, check: Callable, operator: Operator, make: Make) -> None:

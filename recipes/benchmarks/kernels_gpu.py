@@ -78,6 +78,9 @@ def check(device: str, names: set[str]) -> list[str]:
         for case, make in operator.cases.items():
             check_kernels(operator, make, device, (1, 19, 300, 2000) if on_gpu else (19,))
             checked.append(f"{name}, {case}")
+        for case, make in operator.wide.items() if on_gpu else ():
+            check_kernels(operator, make, device, (18, 300))
+            checked.append(f"{name}, {case}")
         for case, make in operator.hard.items() if on_gpu else ():
             check_kernels(operator, make, device, (4096,))
             checked.append(f"{name}, {case}")

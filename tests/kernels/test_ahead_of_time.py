@@ -45,6 +45,38 @@ def test_the_report_has_no_fault_but_a_known_one():
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
+def test_the_report_has_the_kernels_and_tiles_that_would_run(operator, monkeypatch):
+    pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    kernels_aot = importlib.import_module("kernels_aot")
+    launched = {
+        (name, dtype, launch.kernel.fn.__name__, tuple(sorted(numbers(launch.constants).items())))
+        for name in kernels_aot.CASES
+        if name.split(",")[0] == operator
+        for dtype, kind in kernels_aot.DTYPES.items()
+        for launch in kernels_aot.launches_of(name, kind)
+    }
+    for target in ("sm_80", "sm_90", "sm_100", "gfx942"):
+        reported = {
+            (row["case"], row["dtype"], row["kernel"], tuple(sorted(row["tile"].items())))
+            for row in REPORT["kernels"]
+            if row["target"] == target and row["case"].split(",")[0] == operator
+        }
+        assert launched == reported, f"{target}: run recipes/benchmarks/kernels_aot.py"
+
+
+def test_the_report_has_all_operators(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    cases = importlib.import_module("kernel_cases").CASES
+    assert {row["case"] for row in REPORT["kernels"]} == set(cases)
+
+
+def numbers(constants):
+    """As they are reported: without dtypes and precisions."""
+    return {name: value for name, value in constants.items() if isinstance(value, int | bool)}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
 def test_pages_have_the_report(operator, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     page = (ROOT / "docs" / "operators" / f"{operator}.md").read_text()

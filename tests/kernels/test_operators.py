@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tsssm_kernels.conformance import CHECKS, check_accuracy_when_hard, find_operators
+from tsssm_kernels.conformance import CHECKS, check_accuracy_when_hard, check_forms_equal_reference, find_operators
 
 OPERATORS = find_operators()
 CASES = [(name, case) for name, operator in OPERATORS.items() for case in operator.cases]
@@ -25,6 +25,13 @@ HARD = [(name, case) for name, operator in OPERATORS.items() for case in operato
 @pytest.mark.parametrize(("name", "case"), HARD)
 def test_is_accurate_when_it_is_hard(name, case):
     check_accuracy_when_hard(OPERATORS[name], OPERATORS[name].hard[case])
+
+
+@pytest.mark.parametrize(
+    ("name", "case"), [(name, case) for name, operator in OPERATORS.items() for case in operator.wide]
+)
+def test_is_right_when_it_is_wide(name, case):
+    check_forms_equal_reference(OPERATORS[name], OPERATORS[name].wide[case])
 
 
 FORGETTING = ("decay_attention", "delta_rule", "diagonal_scan", "selective_scan", "slstm")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tsssm.mixers import Mamba2
 from tsssm_kernels import decay_attention, delta_rule, mamba_inner, selective_scan, slstm
-from tsssm_kernels.conformance import check_kernels, find_operators
+from tsssm_kernels.conformance import check_accuracy_when_hard, check_kernels, find_operators
 from tsssm_kernels.gpu_launch import dot_settings, is_interpreted, recorded_launches
+from tsssm_kernels.gpu_tiles import TABLE
 
 triton = pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
 if Version(triton.__version__) < Version("3.7") and Version(np.__version__) >= Version("2.4"):
@@ -20,6 +23,7 @@ if Version(triton.__version__) < Version("3.7") and Version(np.__version__) >= V
 OPERATORS = {name: operator for name, operator in find_operators().items() if operator.on_gpu}
 CASES = [(name, case) for name, operator in OPERATORS.items() for case in operator.cases]
 HARD = [(name, case) for name, operator in OPERATORS.items() for case in operator.hard]
+WIDE = [(name, case) for name, operator in OPERATORS.items() for case in operator.wide]
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +62,24 @@ def test_kernels_take_a_single_step_and_many(name):
 @pytest.mark.parametrize(("name", "case"), HARD)
 def test_kernels_are_accurate_when_it_is_hard(name, case):
     check_kernels(OPERATORS[name], OPERATORS[name].hard[case], lengths=(32,))
+
+
+@pytest.mark.parametrize(("name", "case"), WIDE)
+def test_kernels_take_several_blocks_of_keys_and_values_and_two_chunks(name, case):
+    on_gpu = replace(OPERATORS[name], backends=("triton",))
+    check_accuracy_when_hard(on_gpu, OPERATORS[name].wide[case], length=18)  # one series: the interpreter is slow
+
+
+@pytest.mark.parametrize(("name", "case"), WIDE)
+def test_wide_cases_are_wider_than_the_blocks_of_every_kernel(name, case):
+    inputs = OPERATORS[name].wide[case](torch.Generator(), 1, 1)
+    widths = {"KEYS": inputs["q"].shape[3], "VALUES": inputs["v"].shape[3]}
+    of_operator = [
+        rows for kernel, by_architecture in TABLE.items() for rows in by_architecture.values() if name in kernel
+    ]
+    for rows in of_operator:
+        row = next(row for row in rows if row["up_to"] >= widths["VALUES"])
+        assert all(row[constant] < width for constant, width in widths.items() if constant in row)
 
 
 def test_a_convolution_reaches_into_the_tile_before():

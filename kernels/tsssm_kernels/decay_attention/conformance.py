@@ -13,14 +13,17 @@ from .step import decay_attention_step
 
 __all__ = ["OPERATOR"]
 
-HEADS, KEYS, VALUES = 2, 5, 19
+SIZES = (2, 5, 19)  # heads, keys, values
+WIDE = (1, 40, 70)
 
 
-def _make(generator: torch.Generator, batch: int, length: int, decay: str, *options: str) -> dict[str, Any]:
+def _make(
+    generator: torch.Generator, batch: int, length: int, decay: str, *options: str, sizes: tuple[int, int, int] = SIZES
+) -> dict[str, Any]:
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
-    heads, keys, values = HEADS, KEYS, VALUES
+    heads, keys, values = sizes
     inputs: dict[str, Any] = {
         "q": normal(batch, length, heads, keys),
         "k": normal(batch, length, heads, keys),
@@ -53,8 +56,8 @@ def _make(generator: torch.Generator, batch: int, length: int, decay: str, *opti
     return inputs | {"initial_state": DecayState(**state)}
 
 
-def _case(decay: str, *options: str) -> Any:
-    return lambda generator, batch, length: _make(generator, batch, length, decay, *options)
+def _case(decay: str, *options: str, sizes: tuple[int, int, int] = SIZES) -> Any:
+    return lambda generator, batch, length: _make(generator, batch, length, decay, *options, sizes=sizes)
 
 
 def _shared_heads(generator: torch.Generator, batch: int, length: int) -> dict[str, Any]:
@@ -106,5 +109,6 @@ OPERATOR = Operator(
         "hardly any decay": _decay_of(-1e-7, False),
         "hardly any decay of keys": _decay_of(-1e-7, True),
     },
+    wide={"wide, decay of heads": _case("heads", sizes=WIDE), "wide, decay of keys": _case("keys", sizes=WIDE)},
     on_gpu=True,
 )

@@ -13,14 +13,23 @@ from .step import delta_rule_step
 
 __all__ = ["OPERATOR"]
 
+SIZES = (2, 5, 19)  # heads, keys, values
+WIDE = (1, 40, 70)
+
 
 def _make(
-    generator: torch.Generator, batch: int, length: int, decay: str, gaps: bool, log_decay: float | None = None
+    generator: torch.Generator,
+    batch: int,
+    length: int,
+    decay: str,
+    gaps: bool,
+    log_decay: float | None = None,
+    sizes: tuple[int, int, int] = SIZES,
 ) -> dict[str, Any]:
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
-    heads, keys, values = 2, 5, 19
+    heads, keys, values = sizes
     direction = normalize(normal(batch, length, heads, keys), dim=-1)
     inputs: dict[str, Any] = {
         "q": normal(batch, length, heads, keys),
@@ -38,8 +47,8 @@ def _make(
     return inputs | {"initial_state": normal(batch, heads, keys, values)}
 
 
-def _case(decay: str, gaps: bool = False, log_decay: float | None = None) -> Any:
-    return lambda generator, batch, length: _make(generator, batch, length, decay, gaps, log_decay)
+def _case(decay: str, gaps: bool = False, log_decay: float | None = None, sizes: tuple[int, int, int] = SIZES) -> Any:
+    return lambda generator, batch, length: _make(generator, batch, length, decay, gaps, log_decay, sizes)
 
 
 OPERATOR = Operator(
@@ -57,5 +66,6 @@ OPERATOR = Operator(
         "hardly any decay": _case("heads", log_decay=-1e-7),
         "hardly any decay of keys": _case("keys", log_decay=-1e-7),
     },
+    wide={"wide, decay of heads": _case("heads", sizes=WIDE), "wide, decay of keys": _case("keys", sizes=WIDE)},
     on_gpu=True,
 )
