@@ -10,6 +10,7 @@ from tsssm.cli.options import ForecasterName
 from tsssm.errors import ConfigError
 
 CLASSES = {
+    "default": tsssm.Forecaster,
     "mamba": tsssm.MambaForecaster,
     "transformer": tsssm.TransformerForecaster,
     "rwkv": tsssm.RWKVForecaster,

@@ -75,7 +75,7 @@ def test_fit_refuses_the_options(folder, options, message):
 
 @pytest.mark.parametrize(("place", "message"), [("sales.csv", "is a file"), (".", "holds something else")])
 def test_fit_refuses_a_place_that_is_taken_before_it_trains(folder, place, message, monkeypatch):
-    monkeypatch.setattr(tsssm.MambaForecaster, "fit", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr(tsssm.Forecaster, "fit", lambda *_, **__: pytest.fail("it trained"))
     before = (folder / "sales.csv").read_bytes()
     assert message in run("fit", folder / "sales.csv", "--horizon", 2, "--out", folder / place, code=2)
     assert (folder / "sales.csv").read_bytes() == before

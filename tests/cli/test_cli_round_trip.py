@@ -43,7 +43,7 @@ def table(folder):
 @pytest.fixture(scope="module")
 def model(table):
     y = table[["north", "south"]].iloc[:-N_FUTURE]
-    fitted = tsssm.MambaForecaster(HORIZON, max_steps=STEPS, random_state=5, verbose=False)
+    fitted = tsssm.Forecaster(HORIZON, max_steps=STEPS, random_state=5, verbose=False)
     return fitted.fit(y, table[["price"]])
 
 

@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 def expected(folder, n_trials):
     table = csv_frame(folder / "sales.csv")
-    model = tsssm.MambaForecaster(12, max_steps=2, random_state=5, verbose=False)
+    model = tsssm.Forecaster(12, max_steps=2, random_state=5, verbose=False)
     y = table[["north"]].iloc[:-N_FUTURE]
     space = default_space(model, y)
     del space["max_steps"]
@@ -39,7 +39,7 @@ def test_it_is_what_python_gives_and_goes_on(folder):
     assert lines[0] == "tune: 1 trials of this search are in the storage"
     assert any(line.startswith("370 rows from 2024-03-04 00:00:00 to ") for line in lines)
     assert sum(line.startswith("tune: trial ") and " of 3), " in line for line in lines) == 2
-    assert "TuningResult of MambaForecaster: 3 trials, 3 complete" in lines
+    assert "TuningResult of Forecaster: 3 trials, 3 complete" in lines
     assert lines[-3:] == [
         f"saved in {folder / 'model'}",
         f"trials written to {folder / 'trials.csv'}",

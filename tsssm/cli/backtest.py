@@ -23,7 +23,7 @@ def backtest(
         typer.Option(metavar="STEPS", help="Steps ahead; with --model at most the trained ones, the default."),
     ] = None,
     forecaster: Annotated[
-        ForecasterName | None, typer.Option("--forecaster", help="Which forecaster to fit. Default: mamba.")
+        ForecasterName | None, typer.Option("--forecaster", help="Which forecaster to fit. Default: that of fit.")
     ] = None,
     windows: Annotated[int, typer.Option(metavar="N", help="Forecasts to make; the last ends with the table.")] = 8,
     step: Annotated[

@@ -47,6 +47,7 @@ def make_forecaster(
     if name in _WITHOUT_NETWORK and max_steps is not None:
         raise ConfigError(f"--max-steps {max_steps}: {name} does not train in steps. Leave it out.")
     classes = {
+        ForecasterName.DEFAULT: tsssm.Forecaster,
         ForecasterName.MAMBA: tsssm.MambaForecaster,
         ForecasterName.TRANSFORMER: tsssm.MambaForecaster,  # its twin
         ForecasterName.RWKV: tsssm.RWKVForecaster,

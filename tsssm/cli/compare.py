@@ -19,7 +19,7 @@ def compare(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Of mamba, transformer, linear, seasonal-naive, parted by commas. The first is the reference.",
+            help="Names as for fit, parted by commas. The first is the reference.",
         ),
     ] = "mamba,transformer,linear,seasonal-naive",
     windows: Annotated[int, typer.Option(metavar="N", help="Forecasts to make; the last ends with the table.")] = 8,

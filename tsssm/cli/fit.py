@@ -33,7 +33,7 @@ def fit(
     freq: Annotated[
         str | None, typer.Option(metavar="h", help="Distance of rows, where the stamps do not tell: h, 15min, D, MS.")
     ] = None,
-    forecaster: ForecasterChoice = ForecasterName.MAMBA,
+    forecaster: ForecasterChoice = ForecasterName.DEFAULT,
     max_steps: MaxSteps = None,
     gaps: GapsChoice = Gaps.REFUSE,
     seed: Seed = 0,

@@ -23,8 +23,9 @@ __all__ = [
 
 
 class ForecasterName(StrEnum):
-    """The forecasters by their names on the command line."""
+    """The forecasters by their names on the command line; "default" is `Forecaster` with the mixers it takes itself."""
 
+    DEFAULT = "default"
     MAMBA = "mamba"
     TRANSFORMER = "transformer"
     RWKV = "rwkv"

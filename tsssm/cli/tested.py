@@ -36,7 +36,7 @@ def new_tested(
     """
     if horizon is None:
         raise ConfigError("give --model MODEL_DIR, or --horizon STEPS for a forecaster to fit")
-    name, gaps = forecaster or ForecasterName.MAMBA, gaps or Gaps.REFUSE
+    name, gaps = forecaster or ForecasterName.DEFAULT, gaps or Gaps.REFUSE
     tested = make_forecaster(name, horizon, gaps=gaps, seed=seed or 0, max_steps=max_steps, verbose=True)
     return tested, read_series(data, time, targets, covariates)
 

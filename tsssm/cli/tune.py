@@ -54,7 +54,7 @@ def tune(
     freq: Annotated[
         str | None, typer.Option(metavar="h", help="Distance of rows, where the stamps do not tell: h, 15min, D, MS.")
     ] = None,
-    forecaster: ForecasterChoice = ForecasterName.MAMBA,
+    forecaster: ForecasterChoice = ForecasterName.DEFAULT,
     gaps: GapsChoice = Gaps.REFUSE,
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
@@ -88,7 +88,7 @@ def tune(
         check_plot_file(plot)
     if forecaster in (ForecasterName.LINEAR, ForecasterName.SEASONAL_NAIVE):
         raise ConfigError(
-            f"--forecaster {forecaster} has no network to tune; use mamba or transformer. The linear one's fit chooses "
+            f"--forecaster {forecaster} has no network to tune; use another. The linear one's fit chooses "
             "its penalty by itself."
         )
 
