@@ -34,14 +34,16 @@ def test_kernels_compile_as_promised():
     assert all(case in result.stdout for case in CASES)
 
 
-def test_the_report_has_no_fault_but_a_known_one():
+def test_the_report_has_no_faults_but_known_ones():
     of_nvidia = [row for row in REPORT["kernels"] if row["target"].startswith("sm_")]
     assert {row["target"] for row in of_nvidia} == {"sm_80", "sm_90", "sm_100"}
     spilling = [row for row in of_nvidia if row["spills"]]
-    known = ("delta_rule, keys, 4 heads of 64", "float32", "delta_backward", "sm_90")
-    assert {tuple(row[key] for key in ("case", "dtype", "kernel", "target")) for row in spilling} <= {known}
-    assert all(row["spills"] <= 32 for row in spilling)
-    assert REPORT["faults"] == len(spilling)
+    assert REPORT["faults"] == len(spilling)  # matrix units are used, and memory suffices
+    # heads of 128 in float32, told in docs/kernels.md; elsewhere the assembler spills a number to fit one more program
+    wide = [row for row in spilling if "2 heads of 128" in row["case"] and row["dtype"] == "float32"]
+    assert {row["kernel"] for row in wide} <= {"delta_forward", "delta_backward"}
+    assert all(row["spills"] <= 128 for row in wide)
+    assert all(row["spills"] == 8 and row["registers"] < 255 for row in spilling if row not in wide)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -67,7 +69,7 @@ def test_the_report_has_the_kernels_and_tiles_that_would_run(operator, monkeypat
 
 def test_the_report_has_all_operators(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    cases = importlib.import_module("kernel_cases").CASES
+    cases = importlib.import_module("kernels_aot").CASES
     assert {row["case"] for row in REPORT["kernels"]} == set(cases)
 
 
