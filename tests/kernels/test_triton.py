@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +165,21 @@ def test_products_are_of_the_kind_that_autocast_asks_for():
     assert [x.dtype for x in read.arguments[:4]] == [torch.bfloat16] * 3 + [torch.float32]
     assert [x.dtype for x in weigh.arguments[:4]] == [torch.bfloat16] * 4
     assert y.dtype == torch.float32  # of the values
+
+
+def test_launches_one_after_another_add_to_the_same_parts(monkeypatch):
+    # two of three blocks of channels, of two series
+    monkeypatch.setattr(importlib.import_module("tsssm_kernels.selective_scan.gpu"), "PROGRAMS", 4)
+    inputs = {"u": (2, 18, 20), "delta": (2, 18, 20), "A": (20, 3), "B": (2, 18, 3), "C": (2, 18, 3)}
+    given = {name: torch.randn(shape) / 2 for name, shape in inputs.items()}
+    given |= {"A": -given["A"].exp(), "delta": given["delta"].exp(), "time_gaps": torch.rand(2, 18) + 0.5}
+    gradients = {}
+    for backend in ("reference", "triton"):
+        leaves = {name: x.clone().requires_grad_() for name, x in given.items()}
+        y, _ = selective_scan(**leaves, backend=backend)
+        gradients[backend] = torch.autograd.grad(y.square().sum(), list(leaves.values()))
+    for expected, gradient in zip(*gradients.values()):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_decay_to_nothing_is_one():

@@ -15,6 +15,7 @@ from .cpu import TENSOR_TYPES
 __all__ = ["selective_scan_gpu"]
 
 STEPS = 16  # of a tile, and between two states that are kept
+PROGRAMS = 1024  # of a launch backward, several for each processor of a large GPU: each has its parts of gradients
 
 
 def selective_scan_gpu(
@@ -78,7 +79,8 @@ def _backward(
 
     grad_y, grad_state = gradients
     (batch, length, channels), states, tile = u.shape, A.shape[1], _tile("backward", A)
-    grid = (batch, blocks(channels, tile["CHANNELS"]))
+    n_blocks = blocks(channels, tile["CHANNELS"])
+    at_once = min(n_blocks, blocks(PROGRAMS, batch))
     inputs = contiguous(u, delta, A, B, C, D, z, delta_bias, time_gaps, resets, kept[0])
 
     def parts(needed: Tensor | None, *shape: int) -> Tensor | None:
@@ -91,17 +93,19 @@ def _backward(
         "u": like(u),
         "delta": like(delta),
         "A": parts(A, batch, channels, states),
-        "B": parts(B, grid[1], batch, length, states),
-        "C": parts(C, grid[1], batch, length, states),
+        "B": parts(B, at_once, batch, length, states),
+        "C": parts(C, at_once, batch, length, states),
         "D": parts(D, batch, channels),
         "z": like(z),
         "delta_bias": parts(delta_bias, batch, channels),
-        "time_gaps": parts(time_gaps, grid[1], batch, length),
+        "time_gaps": parts(time_gaps, at_once, batch, length),
         "initial_state": like(initial_state),
     }
     incoming = contiguous(torch.zeros_like(u) if grad_y is None else grad_y, grad_state)
     arguments = (*inputs, *incoming, *grads.values(), batch, length, channels, states)
-    launch(scan_backward, grid, arguments, tile | {"SOFTPLUS": delta_softplus})
+    for first in range(0, n_blocks, at_once):
+        grid = (batch, min(at_once, n_blocks - first))
+        launch(scan_backward, grid, (*arguments, first), tile | {"SOFTPLUS": delta_softplus})
     given = dict(zip(grads, (u, delta, A, B, C, D, z, delta_bias, time_gaps, initial_state)))
     in_parts = ("A", "B", "C", "D", "delta_bias", "time_gaps")
     return [*(summed_parts(g, given[name]) if name in in_parts else g for name, g in grads.items()), None]

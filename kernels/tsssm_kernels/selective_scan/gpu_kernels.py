@@ -81,16 +81,19 @@ def scan_forward(
     tl.store(final + series * channels * states + of_state, state, mask=is_number)
 
 
-@triton.jit(do_not_specialize=VARYING)
+@triton.jit(do_not_specialize=[*VARYING, "from_block"])
 def scan_backward(
     u, delta, A, B, C, D, z, delta_bias, gaps, resets, kept, grad_y, grad_final,
     grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_bias, grad_gaps, grad_initial,
-    series_count, length, channels, states,
+    series_count, length, channels, states, from_block,
     SOFTPLUS: tl.constexpr, STEPS: tl.constexpr, CHANNELS: tl.constexpr, STATES: tl.constexpr,
 ):  # fmt: skip
-    """What programs of other channels or series add to as well has a part for each, summed afterwards in order."""
+    """What programs of other channels or series add to as well has a part for each, summed afterwards in order.
+
+    Blocks of channels are launched some at a time; all but the first launch add to the parts that are there.
+    """
     series = tl.program_id(0).to(tl.int64)
-    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    c = (from_block + tl.program_id(1)) * CHANNELS + tl.arange(0, CHANNELS)
     part = tl.program_id(1) * series_count + series  # of B, C and gaps: a block of channels, a series
     n = tl.arange(0, STATES)
     t = tl.arange(0, STEPS)
@@ -189,10 +192,18 @@ def scan_backward(
         into_D += tl.sum(grad * x, 0)
         into_bias += tl.sum(tl.where(inside, into_size, 0.0), 0)
         of_part = (part * length + start + t)[:, None] * states + n[None, :]
-        tl.store(grad_B + of_part, tl.sum(g * (size * x)[:, :, None], 1), mask=has)
-        tl.store(grad_C + of_part, tl.sum(h * grad[:, :, None], 1), mask=has)
+        into_B, into_C = tl.sum(g * (size * x)[:, :, None], 1), tl.sum(h * grad[:, :, None], 1)
+        if from_block > 0:
+            into_B += load_numbers(grad_B, of_part, has)
+            into_C += load_numbers(grad_C, of_part, has)
+        tl.store(grad_B + of_part, into_B, mask=has)
+        tl.store(grad_C + of_part, into_C, mask=has)
         if gaps is not None:
-            tl.store(grad_gaps + part * length + start + t, tl.sum(into_time * size, 1), mask=is_step)
+            at_gap = part * length + start + t
+            into_gap = tl.sum(into_time * size, 1)
+            if from_block > 0:
+                into_gap += load_numbers(grad_gaps, at_gap, is_step)
+            tl.store(grad_gaps + at_gap, into_gap, mask=is_step)
 
     whole = series * channels * states + of_state
     tl.store(grad_A + whole, into_A, mask=is_number)
