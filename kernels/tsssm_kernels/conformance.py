@@ -15,12 +15,14 @@ from torch import Tensor
 
 from .compiled_step import CannotCompileError, compile_step
 
-__all__ = ["CHECKS", "Operator", "check_kernels", "check_operator", "find_operators"]
+__all__ = ["CHECKS", "HALF_TYPES", "Operator", "check_kernels", "check_operator", "find_operators"]
 
 Inputs = dict[str, Any]
 Make = Callable[[torch.Generator, int, int], Inputs]
 
 FORWARD, BACKWARD = 1e-5, 1e-4  # relative errors (Frobenius norm) in float32 against the reference in float64
+HALF = 2e-2  # of outputs, states and gradients, where inputs and gradients are rounded to half types
+HALF_TYPES = (torch.bfloat16, torch.float16)
 IN_FLOAT32 = ("cpu", "triton")  # forms that know no float64
 
 
@@ -233,7 +235,7 @@ def check_half_types(operator: Operator, make: Make) -> None:
             right = part.dtype in (torch.float32, torch.complex64)
             _assert(right or not _is_continuous(part), f"{backend}: a state of {part.dtype}")
         expected, _ = operator.function(**_map_inputs(inputs, _doubled), backend="reference")
-        _assert_close(f"{backend}, bfloat16", expected, y, 2e-2)
+        _assert_close(f"{backend}, bfloat16", expected, y, HALF)
 
 
 def check_threads(operator: Operator, make: Make) -> None:
@@ -303,8 +305,17 @@ def check_more_derivatives(operator: Operator, make: Make) -> None:
             _assert_close(derivative.__name__, derivative("reference"), got, 1e-3)
 
 
-def check_kernels(operator: Operator, make: Make, device: str = "cpu", lengths: Sequence[int] = (19,)) -> None:
-    """The kernels for GPUs against the loop in float64, with resets and without, in float32 and bfloat16.
+def check_kernels(
+    operator: Operator,
+    make: Make,
+    device: str = "cpu",
+    lengths: Sequence[int] = (19,),
+    half_types: Sequence[torch.dtype] = HALF_TYPES,
+) -> None:
+    """The kernels for GPUs against the loop in float64: outputs, states and all gradients.
+
+    In float32 with resets and without, within 1e-5, and 1e-4 of gradients; in half types with resets, at the last of
+    the lengths, within 2e-2 (Frobenius norm).
 
     Parameters
     ----------
@@ -314,6 +325,8 @@ def check_kernels(operator: Operator, make: Make, device: str = "cpu", lengths: 
     device : str
         Of a GPU. On the CPU kernels are interpreted, which is slow: in a process with ``TRITON_INTERPRET=1``.
     lengths : sequence of int
+    half_types : sequence of torch.dtype
+        bfloat16 and float16, or fewer: in the interpreter the plainest and the fullest case of an operator will do.
 
     Raises
     ------
@@ -326,13 +339,8 @@ def check_kernels(operator: Operator, make: Make, device: str = "cpu", lengths: 
         resets = torch.rand(2, length, generator=_generator()).to(device) < 0.3
         for begins in (None, resets):
             _compare_with_reference(on_gpu, inputs, begins)
-    halved = _map_inputs(inputs, _halved)
-    y, last = operator.function(**halved, resets=resets, backend="triton")
-    expected, _ = operator.function(**_map_inputs(halved, _doubled), resets=resets, backend="reference")
-    _assert(y.dtype == torch.bfloat16, f"triton gives {y.dtype} for bfloat16")
-    _assert_close("triton, bfloat16", expected, y, 2e-2)
-    for part in _parts(last):
-        _assert(part.dtype != torch.bfloat16, "triton: a state of bfloat16")
+    for kind in half_types:
+        _compare_half_types(on_gpu, _map_inputs(inputs, partial(_halved, kind=kind)), resets)
 
 
 CHECKS: dict[str, Callable[[Operator, Make], None]] = {
@@ -396,9 +404,9 @@ def _doubled(x: Tensor) -> Tensor:
     return x.to(torch.complex128 if x.is_complex() else torch.float64)
 
 
-def _halved(x: Tensor) -> Tensor:
+def _halved(x: Tensor, kind: torch.dtype = torch.bfloat16) -> Tensor:
     """Complex numbers stay: there are none of such parts."""
-    return x if x.is_complex() else x.bfloat16()
+    return x if x.is_complex() else x.to(kind)
 
 
 def _all_backends(operator: Operator) -> tuple[str, ...]:
@@ -419,7 +427,21 @@ def _compare_with_reference(
             got = _run(operator, given, resets, backend)
             for name, value in expected.items():
                 limit = limits[0] if name.startswith("out") else limits[1]
-                _assert_close(f"{backend}, length {len(value)}, {name}", value, got[name], limit)
+                _assert_close(f"{backend}, {name}", value, got[name], limit)
+
+
+def _compare_half_types(operator: Operator, inputs: Inputs, resets: Tensor) -> None:
+    """Outputs and gradients have half types, states have float32; all are as exact as half types allow."""
+    kinds = {name: x.dtype for name, x in _flat(inputs)}
+    kind = next(iter(kinds.values()))
+    expected = _run(operator, _map_inputs(inputs, _doubled), resets, "reference")
+    for backend in operator.backends:
+        got = _run(operator, inputs, resets, backend)
+        for name, value in expected.items():
+            wanted = torch.float32 if name.startswith("output state") else kinds.get(name, kind)
+            right = got[name].dtype in (wanted, torch.complex64) or not _is_continuous(got[name])
+            _assert(right, f"{backend}: {name} of {got[name].dtype} instead of {wanted}, for inputs of {kind}")
+            _assert_close(f"{backend}, {kind}, {name}", value, got[name], HALF)
 
 
 def _run(operator: Operator, inputs: Inputs, resets: Tensor | None, backend: str | None) -> dict[str, Tensor]:

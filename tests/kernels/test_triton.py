@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from packaging.version import Version
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tsssm.mixers import Mamba2
+from kernels_on_meta import OnMeta
+from tsssm.mixers import GatedDelta, Mamba2
 from tsssm_kernels import decay_attention, delta_rule, mamba_inner, selective_scan, slstm
-from tsssm_kernels.conformance import check_accuracy_when_hard, check_kernels, find_operators
+from tsssm_kernels.conformance import HALF_TYPES, check_accuracy_when_hard, check_kernels, find_operators
 from tsssm_kernels.gpu_launch import dot_settings, is_interpreted, recorded_launches
 from tsssm_kernels.gpu_tiles import TABLE
 
@@ -25,6 +27,20 @@ OPERATORS = {name: operator for name, operator in find_operators().items() if op
 CASES = [(name, case) for name, operator in OPERATORS.items() for case in operator.cases]
 HARD = [(name, case) for name, operator in OPERATORS.items() for case in operator.hard]
 WIDE = [(name, case) for name, operator in OPERATORS.items() for case in operator.wide]
+
+
+def fullest_case(operator):
+    """The one with most inputs, parts of the state among them, and most numbers in them."""
+
+    def size(case):
+        inputs = operator.cases[case](torch.Generator(), 1, 8).values()
+        parts = [part for x in inputs for part in (x if isinstance(x, tuple) else [x]) if part is not None]
+        return len(parts), sum(part.numel() for part in parts if isinstance(part, torch.Tensor))
+
+    return max(operator.cases, key=size)
+
+
+FULLEST = [(name, fullest_case(operator)) for name, operator in OPERATORS.items()]
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +67,8 @@ def test_kernels_are_interpreted_here():
 
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_kernels_equal_the_reference(name, case):
-    check_kernels(OPERATORS[name], OPERATORS[name].cases[case])
+    half_types = HALF_TYPES if (name, case) in FULLEST else ()  # the interpreter is slow
+    check_kernels(OPERATORS[name], OPERATORS[name].cases[case], half_types=half_types)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -62,7 +79,7 @@ def test_kernels_take_a_single_step_and_many(name):
 
 @pytest.mark.parametrize(("name", "case"), HARD)
 def test_kernels_are_accurate_when_it_is_hard(name, case):
-    check_kernels(OPERATORS[name], OPERATORS[name].hard[case], lengths=(32,))
+    check_kernels(OPERATORS[name], OPERATORS[name].hard[case], lengths=(32,), half_types=())
 
 
 @pytest.mark.parametrize(("name", "case"), WIDE)
@@ -199,43 +216,47 @@ def test_what_is_too_wide_for_a_tile_is_refused():
         selective_scan(x, x, -torch.ones(1, 300), torch.ones(1, 2, 300), torch.ones(1, 2, 300), backend="triton")
 
 
-class NoWaiting(TorchDispatchMode):
-    """Refuses what makes the CPU wait for a device; CUDA graphs and streams need that."""
-
-    WAITING = (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero, torch.ops.aten.is_nonzero)
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        assert function.overloadpacket not in self.WAITING, f"{function} waits for the device"
-        if function.namespace != "tsssm":
-            return function(*args, **(kwargs or {}))
-        with self:  # what it is made of, too
-            return function.redispatch(torch._C.DispatchKeySet(torch._C.DispatchKey.CPU), *args, **(kwargs or {}))
-
-
-def inputs_of(name, length=5):
-    """Of an operator's first case, with resets; numbers differentiable."""
+def inputs_of(name, case, length, device="cpu"):
+    """With resets; numbers differentiable."""
     generator = torch.Generator().manual_seed(0)
-    inputs = next(iter(OPERATORS[name].cases.values()))(generator, 2, length)
+    inputs = OPERATORS[name].cases[case](generator, 2, length)
     inputs["resets"] = torch.rand(2, length, generator=generator) < 0.3
-    for x in inputs.values():
-        for part in x if isinstance(x, tuple) else [x]:
-            if isinstance(part, torch.Tensor) and part.dtype != torch.bool:
-                part.requires_grad_()
-    return inputs
+
+    def prepared(x):
+        if isinstance(x, tuple):
+            return type(x)(*map(prepared, x))
+        if not isinstance(x, torch.Tensor):
+            return x
+        return x.to(device).requires_grad_(x.is_floating_point() or x.is_complex())
+
+    return {key: prepared(x) for key, x in inputs.items()}
 
 
-@pytest.mark.parametrize("name", OPERATORS)
-def test_nothing_waits_for_the_device(name):
-    inputs = inputs_of(name)
-    with recorded_launches() as launches, NoWaiting():
+FIRST_AND_FULLEST = sorted({(name, next(iter(operator.cases))) for name, operator in OPERATORS.items()} | {*FULLEST})
+
+
+@pytest.mark.parametrize(("name", "case"), FIRST_AND_FULLEST)
+def test_nothing_waits_for_the_device_or_is_copied_to_it(name, case, monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *device, **settings: nullcontext())  # there is none for meta
+    inputs = inputs_of(name, case, 5, "meta")
+    with recorded_launches() as launches, OnMeta():
         y, _ = OPERATORS[name].function(**inputs, backend="triton")
         y.sum().backward()
     assert len(launches) >= 2
 
 
-@pytest.mark.parametrize("name", OPERATORS)
-def test_is_one_operator_to_torch(name):
-    inputs = inputs_of(name, length=3)
+def test_waiting_and_copying_would_be_noticed():
+    x = torch.ones(2, device="meta")
+    with OnMeta():
+        with pytest.raises(AssertionError, match="tensor of the CPU"):
+            x * torch.tensor([1.0, 2.0])
+        with pytest.raises(AssertionError, match="waits for the device"):
+            x.sum().item()
+
+
+@pytest.mark.parametrize(("name", "case"), FIRST_AND_FULLEST)
+def test_is_one_operator_to_torch(name, case):
+    inputs = inputs_of(name, case, 3)
     with Recorded() as recorded:
         OPERATORS[name].function(**inputs, backend="triton")
     assert [str(function) for function, _ in recorded.calls if "triton" in str(function)]
@@ -263,10 +284,13 @@ def leaf(x):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch.compile's own
-def test_a_network_compiles_without_a_graph_break(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [(Mamba2, {"state_size": 4, "head_size": 8}), (GatedDelta, {"n_heads": 2, "key_size": 4})]
+)
+def test_a_network_compiles_without_a_graph_break(kind, sizes, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TSSSM_BACKEND", "triton")
-    mixer = Mamba2(16, state_size=4, head_size=8)
+    mixer = kind(16, **sizes)
     x = torch.randn(1, 4, 16)
     expected = mixer(x)[0]
     compiled = torch.compile(lambda x: mixer(x)[0], fullgraph=True, backend="aot_eager")
