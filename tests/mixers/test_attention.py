@@ -200,5 +200,5 @@ def test_initial_output_weights_shrink_with_depth():
 def test_refusals(settings, message):
     with pytest.raises(ConfigError, match=message):
         Attention(16, **settings)
-    with pytest.raises(ConfigError, match="got a width of 0"):
+    with pytest.raises(ConfigError, match="got width=0"):
         MLP(16, width=0)

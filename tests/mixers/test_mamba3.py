@@ -151,6 +151,6 @@ def test_sizes_that_do_not_fit_are_refused():
         Mamba3(16, n_groups=3)
     with pytest.raises(ConfigError, match="rank=0"):
         Mamba3(16, rank=0)
-    for settings in ({"state_size": 3}, {"n_angles": 17}, {"n_angles": 0}):
+    for settings in ({"state_size": 3}, {"n_angles": 17}):
         with pytest.raises(ConfigError, match="at least one pair of keys, and no more than there are"):
             Mamba3(16, **settings)

@@ -53,6 +53,7 @@ def test_any_pattern_gives_the_stack_that_it_was_written_for(written):
         ("(mamba+mlp", '")"', 11),
         ("mamba)", '"+" or the end', 6),
         ("mamba mlp", '"+", "*" or the end', 7),
+        ("mamba\n+\tmlp+\r\n+mlp", "the name of a mixer", 15),
         ("mamba*2*3", '"+", "*" or the end', 8),
         ("mamba, mlp", "a name, a number", 6),
         ("3*mamba", "the name of a mixer", 1),
@@ -67,4 +68,6 @@ def test_a_wrong_pattern_is_refused_at_its_character(pattern, expected, characte
         read_pattern(pattern)
     assert f"expected {expected}" in str(caught.value)
     assert f" at character {character}:" in str(caught.value)
-    assert str(caught.value).splitlines()[-1].index("^") == 4 + character - 1
+    _, line, caret = str(caught.value).splitlines()  # of a pattern of several lines too
+    assert len(line) == 4 + len(pattern)
+    assert caret.index("^") == 4 + character - 1

@@ -76,5 +76,5 @@ def test_a_block_has_about_the_parameters_of_attention():
 def test_heads_that_do_not_fit_are_refused():
     with pytest.raises(ConfigError, match="heads of an even size: d_model=12 over n_heads=4 is not"):
         RotaryAverage(12, n_heads=4)
-    with pytest.raises(ConfigError, match="at least 1 hidden unit"):
+    with pytest.raises(ConfigError, match="swiglu needs whole numbers of at least 1; got width=0"):
         SwiGLU(12, width=0)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tsssm.errors import ConfigError
 from tsssm_kernels import WindowState, window_attention, window_attention_step
 
+from .counts import check_optional_counts
 from .heads import check_heads
 from .mixer import Mixer
 from .mlp import MLP
@@ -85,6 +86,7 @@ class Attention(Mixer):
     ):
         super().__init__()
         _check(d_model, n_heads, window, rotary_base)
+        check_optional_counts(self.name, mlp_width=mlp_width)
         self.n_heads, self.window, self.rotary_base = n_heads, window, float(rotary_base)
         width = _mlp_width(d_model) if mlp_width is None else mlp_width
         self.mlp = {"layer_index": layer_index, "n_layers": n_layers, "width": width}

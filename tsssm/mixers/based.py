@@ -106,7 +106,7 @@ def taylor_features(x: Tensor) -> Tensor:
     """
     size = x.shape[-1]
     rows, columns = torch.triu_indices(size, size, device=x.device)
-    once, twice = (x.new_tensor(weight / math.sqrt(2.0 * size)) for weight in (1.0, math.sqrt(2.0)))
+    once, twice = (x.new_full((), weight / math.sqrt(2.0 * size)) for weight in (1.0, math.sqrt(2.0)))
     weights = torch.where(rows == columns, once, twice)
     squares = x[..., rows] * x[..., columns] * weights
     return torch.cat([torch.ones_like(x[..., :1]), x * size**-0.25, squares], dim=-1)

@@ -12,6 +12,7 @@ from torch.nn.functional import silu, softplus
 from tsssm.errors import ConfigError
 from tsssm_kernels import gated_delta_rule, gated_delta_rule_step
 
+from .counts import check_counts, check_optional_counts, check_switches
 from .heads import norm_heads, split_heads
 from .mixer import Mixer
 from .residual_projection import residual_projection
@@ -114,14 +115,17 @@ class GatedDelta(Mixer):
         gated: bool = True,
     ):
         super().__init__()
+        check_counts(self.name, n_heads=n_heads)
+        check_optional_counts(self.name, key_size=key_size, value_size=value_size)
+        check_switches(self.name, gated=gated)
         key_size = _key_size(d_model, n_heads) if key_size is None else key_size
         value_size = 2 * key_size if value_size is None else value_size
-        if min(n_heads, key_size, value_size) < 1:
+        if key_size < 1:
             raise ConfigError(
                 f"the delta rule needs at least one head, with a key and a value of at least 1 number: "
                 f"d_model={d_model} gives n_heads={n_heads}, key_size={key_size} and value_size={value_size}"
             )
-        self.n_heads, self.gated = n_heads, bool(gated)
+        self.n_heads, self.gated = n_heads, gated
         keys, values = n_heads * key_size, n_heads * value_size
         self.sizes = [2 * keys + values, n_heads, *((n_heads, values) if gated else ())]
         self.head_sizes = [key_size, key_size, value_size]

@@ -12,7 +12,7 @@ from torch.nn.functional import relu, rms_norm, silu, softplus
 from tsssm.errors import ConfigError
 from tsssm_kernels import DecayState, decay_attention, linear_recurrence
 
-from .counts import check_counts
+from .counts import check_counts, check_optional_counts
 from .inner_heads import count_inner_heads
 from .residual_projection import residual_projection
 from .step_sizes import step_size_bias
@@ -150,6 +150,7 @@ class Mamba3(SwiGLUBehind):
     ):
         super().__init__(d_model, layer_index, n_layers, mlp_width)
         check_counts(self.name, state_size=state_size, rank=rank)
+        check_optional_counts(self.name, n_angles=n_angles)
         n_angles = state_size // 4 if n_angles is None else n_angles
         _check(state_size, n_angles)
         heads = count_inner_heads(self.name, d_model, expand, head_size, n_groups)

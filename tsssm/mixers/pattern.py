@@ -124,7 +124,8 @@ class _Reader:
             self.refuse(f"at most {MOST_LAYERS} layers")
 
     def refuse(self, expected: str) -> None:
+        line = "".join(character if character.isprintable() else " " for character in self.pattern)  # breaks, tabs
         raise ConfigError(
             f"the mixer pattern {self.pattern!r} is no stack: expected {expected} at character {self.at + 1}:\n"
-            f"    {self.pattern}\n    {' ' * self.at}^"
+            f"    {line}\n    {' ' * self.at}^"
         )

@@ -10,6 +10,7 @@ from torch.nn.functional import silu
 
 from tsssm_kernels import DecayState, decay_attention, decay_attention_step
 
+from .counts import check_counts
 from .heads import split_heads
 from .rwkv_time_mix import Places, RWKVTimeMix
 from .weight_decay import without_weight_decay
@@ -96,6 +97,7 @@ class RWKV6(RWKVTimeMix):
         channel_width: int | None = None,
     ):
         super().__init__(d_model, layer_index, n_layers, n_heads, channel_width)
+        check_counts(self.name, mix_rank=mix_rank, decay_rank=decay_rank)
         self.mu_x = nn.Parameter(torch.empty(d_model))
         self.mu = nn.Parameter(torch.empty(len(SHIFTED), d_model))
         self.mix_in = nn.Linear(d_model, len(SHIFTED) * mix_rank, bias=False)

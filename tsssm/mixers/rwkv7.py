@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid, normalize
 
 from tsssm_kernels import delta_rule, delta_rule_step
 
+from .counts import check_switches
 from .heads import split_heads
 from .rwkv_time_mix import Places, RWKVTimeMix
 from .weight_decay import without_weight_decay
@@ -104,7 +105,8 @@ class RWKV7(RWKVTimeMix):
         channel_width: int | None = None,
     ):
         super().__init__(d_model, layer_index, n_layers, n_heads, channel_width)
-        self.bounded, self.is_first = bool(bounded), layer_index == 0
+        check_switches(self.name, bounded=bounded)
+        self.bounded, self.is_first = bounded, layer_index == 0
         self.mu = nn.Parameter(torch.empty(len(SHIFTED), d_model))
         self.receptance, self.key, self.value, self.output = (nn.Linear(d_model, d_model, bias=False) for _ in range(4))
         decay_rank, value_rank, gate_rank = (_rank(factor, d_model) for factor in (2.5, 1.7, 5.0))

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tsssm.errors import ConfigError
-
+from .counts import check_optional_counts, check_switches
 from .mixer import Mixer
 from .token_shift import tokens_before
 
@@ -72,9 +71,9 @@ class RWKVChannelMix(Mixer):
         gated: bool = False,
     ):
         super().__init__()
+        check_optional_counts(self.name, width=width)
+        check_switches(self.name, gated=gated)
         width = channel_mix_width(d_model, gated) if width is None else width
-        if width < 1:
-            raise ConfigError(f"RWKV's channel mixer needs at least 1 hidden unit; got a width of {width}")
         depth = 1 - layer_index / n_layers
         share = torch.arange(d_model) / d_model
         self.mu_k = nn.Parameter(1 - share ** (depth**3 if gated else depth**4))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import group_norm
 
+from .counts import check_optional_counts
 from .heads import check_heads
 from .mixer import Mixer
 from .rwkv_channel_mix import RWKVChannelMix, channel_mix_width
@@ -55,6 +56,7 @@ class RWKVTimeMix(Mixer):
     def __init__(self, d_model: int, layer_index: int, n_layers: int, n_heads: int, channel_width: int | None):
         super().__init__()
         check_heads(self.name, d_model, n_heads)
+        check_optional_counts(self.name, channel_width=channel_width)
         self.d_model, self.n_heads, self.head_size = d_model, n_heads, d_model // n_heads
         self.channel: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": channel_width}
 

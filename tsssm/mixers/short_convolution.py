@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from tsssm.errors import ConfigError
 from tsssm_kernels import causal_conv1d, causal_conv1d_step
 
+from .counts import check_counts
+
 __all__ = ["ShortConvolution"]
 
 
@@ -46,6 +48,7 @@ class ShortConvolution(nn.Module):
 
     def __init__(self, channels: int, width: int = 4, *, bias: bool = True, activation: str | None = None):
         super().__init__()
+        check_counts("a short convolution", conv_width=width)
         if width < 2:
             raise ConfigError(f"a short convolution needs at least 2 taps; got conv_width={width}. Use 4, say.")
         bound = 1 / math.sqrt(width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TypeAlias
 
 from tsssm.errors import ConfigError
@@ -26,15 +27,16 @@ def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[typ
     mixer : str, Mixer subclass, or sequence of these
         A short name such as ``"mamba"``, a pattern such as ``"mamba*3+attention"``, a class, or a list of them.
     n_layers : int or "auto", default "auto"
-        The pattern is repeated until there are as many layers; "auto": once, and a single mixer twice.
+        The pattern is repeated until there are as many layers; "auto": once, and a single mixer, of which no number is
+        named, twice: ``"mamba"`` has two layers, ``"mamba*1"`` one.
     mixers : iterable of Mixer subclasses, default ()
         Further classes that names may mean.
 
     Raises
     ------
     ConfigError
-        A name is not known, the pattern is none (the message points at the character), or it does not go into
-        `n_layers` a whole number of times.
+        A name is not known, the pattern is none (the message points at the character), `n_layers` is no number of
+        layers, or the pattern does not go into it a whole number of times.
 
     Examples
     --------
@@ -45,7 +47,9 @@ def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[typ
     """
     layers = pattern_layers(mixer, mixers)
     if n_layers == "auto":
-        n_layers = ALONE if len(layers) == 1 else len(layers)
+        n_layers = ALONE if _is_one_mixer(mixer) else len(layers)
+    if not isinstance(n_layers, Integral) or isinstance(n_layers, bool) or n_layers < 1:
+        raise ConfigError(f'n_layers must be an integer of at least 1 or "auto"; got {n_layers!r}')
     repeats, rest = divmod(int(n_layers), len(layers))
     if len(layers) * repeats > MOST_LAYERS:
         raise ConfigError(f"n_layers={n_layers} is more than the {MOST_LAYERS} layers that a stack may have")
@@ -55,6 +59,13 @@ def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[typ
             f"whole. Choose a multiple of {len(layers)}, or leave n_layers out."
         )
     return layers * repeats
+
+
+def _is_one_mixer(mixer: object) -> bool:
+    """Whether one mixer is named, and no number."""
+    if isinstance(mixer, str):
+        return NAME.fullmatch(mixer) is not None
+    return not isinstance(mixer, Sequence) or (len(mixer) == 1 and _is_one_mixer(mixer[0]))
 
 
 def pattern_layers(mixer: object, mixers: Iterable[type[Mixer]] = ()) -> Stack:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from tsssm.errors import ConfigError
-
+from .counts import check_optional_counts
 from .mixer import Mixer
 from .mlp import MLPState
 from .residual_projection import residual_projection
@@ -50,9 +49,8 @@ class SwiGLU(Mixer):
 
     def __init__(self, d_model: int, *, layer_index: int = 0, n_layers: int = 1, width: int | None = None):
         super().__init__()
+        check_optional_counts(self.name, width=width)
         width = swiglu_width(d_model) if width is None else width
-        if width < 1:
-            raise ConfigError(f"SwiGLU needs at least 1 hidden unit; got a width of {width}")
         self.expand = nn.Linear(d_model, 2 * width, bias=False)
         self.contract = residual_projection(width, d_model, 2 * n_layers)
 

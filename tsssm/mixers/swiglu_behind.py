@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .counts import check_optional_counts
 from .mixer import Mixer
 from .swiglu import SwiGLU, swiglu_width
 
@@ -32,6 +33,7 @@ class SwiGLUBehind(Mixer):
 
     def __init__(self, d_model: int, layer_index: int, n_layers: int, mlp_width: int | None):
         super().__init__()
+        check_optional_counts(self.name, mlp_width=mlp_width)
         self.d_model = d_model
         self.swiglu: dict[str, Any] = {"layer_index": layer_index, "n_layers": n_layers, "width": mlp_width}
 
