@@ -43,31 +43,30 @@ def choose_backend(
     >>> choose_backend(None, {"reference": sum, "cpu": max}, torch.zeros(1), torch.float64)
     'reference'
     """
-    fits = gpu_width is None or gpu_width[1] <= widest(gpu_width[0], x.device)
     chosen = backend or os.environ.get("TSSSM_BACKEND")
     if not chosen:
         served = (name for name in PREFERRED if name in implementations and _serves(name, x, dtype))
-        return next(name for name in served if fits or name != "triton")
+        return next(name for name in served if name != "triton" or _fits(gpu_width, x))
     source = "backend" if backend else "the environment variable TSSSM_BACKEND"
     if chosen not in implementations:
         raise ValueError(
             f"{source} is {chosen!r}; this operator has {sorted(implementations)}. Use one of them, or None."
         )
     general = "chunked" if "chunked" in implementations else "reference"
-    if chosen == "triton" and gpu_width is not None and not fits:
-        raise ValueError(
-            f"{source} is 'triton', whose kernel takes a width of {widest(gpu_width[0], x.device)} at most on "
-            f"{x.device} ({gpu_width[0]}); the inputs have {gpu_width[1]}. Use {general!r}, or None."
-        )
     if not _serves(chosen, x, dtype):
         raise ValueError(
             f"{source} is {chosen!r}, which computes in float32 on {_PLACES[chosen]}; the inputs ask for {dtype} on "
             f"{x.device}. Use {general!r}, or None."
         )
+    if chosen == "triton" and gpu_width is not None and not _fits(gpu_width, x):
+        raise ValueError(
+            f"{source} is 'triton', whose kernel takes a width of {widest(gpu_width[0], x.device)} at most on "
+            f"{x.device} ({gpu_width[0]}); the inputs have {gpu_width[1]}. Use {general!r}, or None."
+        )
     return chosen
 
 
-_PLACES = {"cpu": "the CPU", "triton": "GPUs with Triton installed (elsewhere with TRITON_INTERPRET=1, to try it)"}
+_PLACES = {"cpu": "the CPU", "triton": "GPUs with Triton 3.6 or newer (elsewhere with TRITON_INTERPRET=1, to try it)"}
 
 
 def prepared(backend: str, tensors: Iterable[Tensor | None], dtype: torch.dtype) -> list[Any]:
@@ -85,3 +84,7 @@ def _serves(backend: str, x: Tensor, dtype: torch.dtype) -> bool:
     if backend == "cpu":
         return x.device.type == "cpu" and dtype == torch.float32
     return backend != "triton" or (dtype == torch.float32 and can_launch(x))
+
+
+def _fits(gpu_width: tuple[str, int] | None, x: Tensor) -> bool:
+    return gpu_width is None or gpu_width[1] <= widest(gpu_width[0], x.device)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,17 +35,17 @@ OPTIONS = ("num_warps", "num_stages")  # of Triton's compiler; all else in a til
 OLDEST_TRITON = (3, 6)  # that the kernels are compiled with, see docs/kernels.md
 
 
-def _has_triton() -> bool:
-    if find_spec("triton") is None:
-        return False
-    try:
-        found = version("triton")
-    except PackageNotFoundError:  # torch's builds for AMD bring it by other names, with torch's own versions of it
-        return True
-    return tuple(map(int, found.split(".")[:2])) >= OLDEST_TRITON
+def _triton_version() -> tuple[int, int] | None:
+    """Read from its source, since torch's builds bring it by several names, and to import it takes a second."""
+    found = find_spec("triton")
+    if found is None or found.origin is None:
+        return None
+    told = re.search(r"^__version__ = ['\"](\d+)\.(\d+)", Path(found.origin).read_text(), re.MULTILINE)
+    return None if told is None else (int(told[1]), int(told[2]))
 
 
-HAS_TRITON = _has_triton()
+TRITON_VERSION = _triton_version()
+HAS_TRITON = TRITON_VERSION is not None and TRITON_VERSION >= OLDEST_TRITON
 ALWAYS = {"enable_fp_fusion": True}  # products and sums in one rounding; Triton's default will change
 
 

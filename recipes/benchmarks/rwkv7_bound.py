@@ -58,7 +58,9 @@ def compare(dataset: str, work: Path) -> dict[str, Any]:
         losses[name] = mean_losses([path.name for path in paths], max(contest.horizons), place)["network"]
         figures[name] = {
             "learning_rate": rate,
-            "validation_mae": round(min(read(path, "fit")["validation_mae"]["network"] for path in paths[:1]), 5),
+            "validation_mae": round(
+                float(np.mean([read(path, "fit")["validation_mae"]["network"] for path in paths])), 5
+            ),
             "mse": round(float(np.mean(errors)), 5),
             "sd": round(float(np.std(errors, ddof=1)), 5),
         }

@@ -25,7 +25,7 @@ CASES = (
 
 @pytest.mark.slow
 def test_kernels_compile_as_promised():
-    pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+    pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
     settings = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "kernels"), str(ROOT / "datasets")])
     command = [sys.executable, str(BENCHMARKS / "kernels_aot.py"), "--check", "--targets", "sm_90", "--cases", *CASES]
@@ -48,7 +48,7 @@ def test_the_report_has_no_faults_but_known_ones():
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_the_report_has_the_kernels_and_tiles_that_would_run(operator, monkeypatch):
-    pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+    pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     kernels_aot = importlib.import_module("kernels_aot")
     launched = {

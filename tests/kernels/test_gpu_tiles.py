@@ -35,3 +35,15 @@ def test_rows_can_be_replaced_for_a_measurement():
     assert find_tile("selective_scan.forward", 16, device) == {"CHANNELS": 2, "num_warps": 1}
     set_rows("selective_scan.forward", "any", before)
     assert find_tile("selective_scan.forward", 16, device)["CHANNELS"] == 16
+
+
+@pytest.mark.parametrize("operator", sorted({kernel.split(".")[0] for kernel in TABLE}))
+def test_all_kernels_of_an_operator_hold_the_same_widths(operator):
+    architectures = {name for rows in TABLE.values() for name in rows}
+    for name in architectures:
+        widest = {
+            rows.get(name, rows["any"])[-1]["up_to"]
+            for kernel, rows in TABLE.items()
+            if kernel.split(".")[0] == operator
+        }
+        assert len(widest) == 1, (operator, name, widest)

@@ -18,7 +18,7 @@ from packaging.version import Version
 from kernels_on_meta import OnMeta
 from tsssm_kernels.gpu_launch import recorded_launches
 
-triton = pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+triton = pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
 if Version(triton.__version__) < Version("3.7") and Version(np.__version__) >= Version("2.4"):
     pytest.skip("the interpreter of Triton 3.6 cannot count loops with NumPy 2.4", allow_module_level=True)
 

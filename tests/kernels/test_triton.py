@@ -19,7 +19,7 @@ from tsssm_kernels.conformance import HALF_TYPES, check_accuracy_when_hard, chec
 from tsssm_kernels.gpu_launch import dot_settings, is_interpreted, recorded_launches
 from tsssm_kernels.gpu_tiles import TABLE
 
-triton = pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+triton = pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
 if Version(triton.__version__) < Version("3.7") and Version(np.__version__) >= Version("2.4"):
     pytest.skip("the interpreter of Triton 3.6 cannot count loops with NumPy 2.4", allow_module_level=True)
 

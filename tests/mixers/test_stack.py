@@ -27,6 +27,7 @@ class Dashed(MLP):
     ("mixer", "n_layers", "stack"),
     [
         ("mamba", "auto", [Mamba, Mamba]),
+        (" mamba", "auto", [Mamba, Mamba]),
         ("mamba", 1, [Mamba]),
         ("mamba*1", "auto", [Mamba]),
         ("(mamba)", "auto", [Mamba]),

@@ -30,7 +30,7 @@ class Watch(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if getattr(function, "__name__", "") in OF_THE_HOST:
             frame = sys._getframe(1)
-            while "torch" in Path(frame.f_code.co_filename).parts:
+            while Path(torch.__file__).parent in Path(frame.f_code.co_filename).parents:
                 frame = frame.f_back
             if HOUSE in Path(frame.f_code.co_filename).parents:
                 self.seen.append((function.__name__, frame.f_code.co_filename, frame.f_lineno))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 

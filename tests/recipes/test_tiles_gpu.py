@@ -10,7 +10,7 @@ import pytest
 from tsssm_kernels import gpu_tiles
 from tsssm_kernels.gpu_launch import recorded_launches
 
-pytest.importorskip("triton", reason="needs Triton, which there is for Linux")
+pytest.importorskip("triton", minversion="3.6", reason="needs Triton, which there is for Linux")
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 ROWS = [(kernel, index) for kernel, rows in gpu_tiles.TABLE.items() for index in range(len(rows["any"]))]

@@ -34,8 +34,9 @@ def match_parameters(target: Forecaster | int, model: Forecaster, tolerance: flo
     the data and are counted apart. The width is the model's own, if the mixers keep their proportions there, else that
     at which they are nearest to their defaults; one size of each mixer (`Mixer.size_setting`, such as the width of its
     MLP) makes up the rest. All `mixer_settings` of the model are kept: a size that is among them is not fitted, and
-    where all sizes are, the width alone is, in steps that may be coarser than the tolerance. With ``verbose=True`` of
-    the model, a table tells what both take (see `tsssm.cost_table`).
+    where all sizes are, the width alone is, in steps that may be coarser than the tolerance. So match the model you
+    set up, not what an earlier match returned: the sizes fitted there are settings like any others. With
+    ``verbose=True`` of the model, a table tells what both take (see `tsssm.cost_table`).
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral
 
+import numpy as np
+
 from tsssm.errors import ConfigError
 
 __all__ = ["check_counts", "check_optional_counts", "check_switches"]
@@ -57,5 +59,5 @@ def check_switches(mixer: str, **switches: bool) -> None:
     tsssm.errors.ConfigError: rwkv7 needs True or False; got bounded='False'
     """
     for name, value in switches.items():
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | np.bool_):
             raise ConfigError(f"{mixer} needs True or False; got {name}={value!r}")

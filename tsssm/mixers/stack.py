@@ -62,9 +62,9 @@ def read_stack(mixer: object, n_layers: int | str = "auto", mixers: Iterable[typ
 
 
 def _is_one_mixer(mixer: object) -> bool:
-    """Whether one mixer is named, and no number."""
+    """Whether one mixer is named, without a number or brackets."""
     if isinstance(mixer, str):
-        return NAME.fullmatch(mixer) is not None
+        return NAME.fullmatch(mixer.strip()) is not None
     return not isinstance(mixer, Sequence) or (len(mixer) == 1 and _is_one_mixer(mixer[0]))
 
 
