@@ -149,7 +149,7 @@ def as_autocast_has_it(*operands: Tensor) -> list[Tensor]:
     [tensor([1.], dtype=torch.bfloat16)]
     """
     device = operands[0].device.type
-    if not torch.is_autocast_enabled(device):
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return list(operands)
     return [x.to(torch.get_autocast_dtype(device)) for x in operands]
 

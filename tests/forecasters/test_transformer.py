@@ -180,7 +180,7 @@ def test_a_users_window_goes_before_the_contexts(frame):
         (TransformerForecaster(6, d_model=10), "d_model=10 over n_heads=4"),
         (TransformerForecaster(6, mixer_settings={"window": 0}), "got window=0"),
         (TransformerForecaster(6, mixer_settings={"window": 12.5}), "an integer for window; got window=12.5"),
-        (TransformerForecaster(6, mixer_settings={"mlp_width": 0}), "width of 0"),
+        (TransformerForecaster(6, mixer_settings={"mlp_width": 0}), "mlp_width=0"),
         (LinearForecaster(6, mixer_settings={"expand": 2}), "LinearForecaster has no network"),
     ],
 )
