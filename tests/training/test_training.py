@@ -142,6 +142,7 @@ def test_the_curve_has_every_step():
 def test_ctrl_c_leaves_a_usable_model():
     code = """
 import os, signal, threading, numpy as np
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 from tsssm import MambaForecaster, Training
 from lightning.pytorch.callbacks import Callback
 class Stop(Callback):
