@@ -12,7 +12,17 @@ from torch.nn.functional import normalize
 
 import tsssm_kernels as kernels
 
-__all__ = ["CASES", "COMPILED", "Case"]
+__all__ = [
+    "CASES",
+    "COMPILED",
+    "Case",
+    "attention_case",
+    "convolution_case",
+    "delta_case",
+    "diagonal_case",
+    "scan_case",
+    "slstm_case",
+]
 
 Inputs = dict[str, Any]
 
@@ -40,7 +50,7 @@ class Case:
     through_state: bool = False
 
 
-def _scan(channels: int, state: int) -> Case:
+def scan_case(channels: int, state: int) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         wide, narrow = (batch, length, channels), (batch, length, state)
         inputs = {"u": normal(*wide), "delta": normal(*wide) - 2, "A": -normal(channels, state).exp()}
@@ -50,7 +60,7 @@ def _scan(channels: int, state: int) -> Case:
     return Case(kernels.selective_scan, make, dots=False)
 
 
-def _attention(heads: int, width: int, decay: str, **options: str) -> Case:
+def attention_case(heads: int, width: int, decay: str, **options: str) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         shape = (batch, length, heads, width)
         inputs: Inputs = {"q": normal(*shape) / width**0.5, "k": normal(*shape), "v": normal(*shape)}
@@ -63,7 +73,7 @@ def _attention(heads: int, width: int, decay: str, **options: str) -> Case:
     return Case(kernels.decay_attention, make, dots=True)
 
 
-def _delta(heads: int, width: int, decay: str) -> Case:
+def delta_case(heads: int, width: int, decay: str) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         shape = (batch, length, heads, width)
         direction = normalize(normal(*shape), dim=-1)
@@ -76,7 +86,7 @@ def _delta(heads: int, width: int, decay: str) -> Case:
     return Case(kernels.delta_rule, make, dots=True)
 
 
-def _convolution(channels: int, taps: int) -> Case:
+def convolution_case(channels: int, taps: int) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         weights = {"weight": normal(taps, channels) / taps, "bias": normal(channels), "activation": "silu"}
         return {"x": normal(batch, length, channels), **weights}
@@ -84,7 +94,7 @@ def _convolution(channels: int, taps: int) -> Case:
     return Case(kernels.causal_conv1d, make, dots=False)
 
 
-def _slstm(heads: int, width: int) -> Case:
+def slstm_case(heads: int, width: int) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         recurrent = normal(heads, 4, width, width) / width
         return {"gates": normal(batch, length, heads, 4, width), "recurrent": recurrent}
@@ -92,7 +102,7 @@ def _slstm(heads: int, width: int) -> Case:
     return Case(kernels.slstm, make, dots=True)
 
 
-def _diagonal(channels: int, state: int) -> Case:
+def diagonal_case(channels: int, state: int) -> Case:
     def make(normal: Callable[..., Tensor], batch: int, length: int) -> Inputs:
         def of_complex() -> Tensor:
             return torch.complex(normal(channels, state), normal(channels, state))
@@ -116,47 +126,47 @@ def _with_resets(case: Case, **options: Callable[[int, int], Tensor]) -> Case:
 
 
 CASES: dict[str, Case] = {
-    "selective_scan, 128 channels of 16": _scan(128, 16),
-    "selective_scan, 256 channels of 64": _scan(256, 64),
-    "decay_attention, none, 4 heads of 16": _attention(4, 16, ""),
-    "decay_attention, heads, 4 heads of 32": _attention(4, 32, "heads"),
-    "decay_attention, heads, 4 heads of 64": _attention(4, 64, "heads"),
-    "decay_attention, heads, 2 heads of 128": _attention(2, 128, "heads"),
-    "decay_attention, keys, 4 heads of 32": _attention(4, 32, "keys"),
-    "decay_attention, keys, 4 heads of 64": _attention(4, 64, "keys"),
-    "decay_attention, keys, 2 heads of 128": _attention(2, 128, "keys"),
-    "decay_attention, divided, 4 heads of 32": _attention(4, 32, "", normalizer="keys"),
-    "delta_rule, heads, 4 heads of 32": _delta(4, 32, "heads"),
-    "delta_rule, heads, 4 heads of 64": _delta(4, 64, "heads"),
-    "delta_rule, heads, 2 heads of 128": _delta(2, 128, "heads"),
-    "delta_rule, keys, 4 heads of 32": _delta(4, 32, "keys"),
-    "delta_rule, keys, 4 heads of 64": _delta(4, 64, "keys"),
-    "delta_rule, keys, 2 heads of 128": _delta(2, 128, "keys"),
-    "causal_conv1d, 128 channels, 4 taps": _convolution(128, 4),
-    "slstm, 4 heads of 32": _slstm(4, 32),
-    "slstm, 4 heads of 64": _slstm(4, 64),
-    "diagonal_scan, 128 channels of 16": _diagonal(128, 16),
-    "diagonal_scan, 256 channels of 32": _diagonal(256, 32),
+    "selective_scan, 128 channels of 16": scan_case(128, 16),
+    "selective_scan, 256 channels of 64": scan_case(256, 64),
+    "decay_attention, none, 4 heads of 16": attention_case(4, 16, ""),
+    "decay_attention, heads, 4 heads of 32": attention_case(4, 32, "heads"),
+    "decay_attention, heads, 4 heads of 64": attention_case(4, 64, "heads"),
+    "decay_attention, heads, 2 heads of 128": attention_case(2, 128, "heads"),
+    "decay_attention, keys, 4 heads of 32": attention_case(4, 32, "keys"),
+    "decay_attention, keys, 4 heads of 64": attention_case(4, 64, "keys"),
+    "decay_attention, keys, 2 heads of 128": attention_case(2, 128, "keys"),
+    "decay_attention, divided, 4 heads of 32": attention_case(4, 32, "", normalizer="keys"),
+    "delta_rule, heads, 4 heads of 32": delta_case(4, 32, "heads"),
+    "delta_rule, heads, 4 heads of 64": delta_case(4, 64, "heads"),
+    "delta_rule, heads, 2 heads of 128": delta_case(2, 128, "heads"),
+    "delta_rule, keys, 4 heads of 32": delta_case(4, 32, "keys"),
+    "delta_rule, keys, 4 heads of 64": delta_case(4, 64, "keys"),
+    "delta_rule, keys, 2 heads of 128": delta_case(2, 128, "keys"),
+    "causal_conv1d, 128 channels, 4 taps": convolution_case(128, 4),
+    "slstm, 4 heads of 32": slstm_case(4, 32),
+    "slstm, 4 heads of 64": slstm_case(4, 64),
+    "diagonal_scan, 128 channels of 16": diagonal_case(128, 16),
+    "diagonal_scan, 256 channels of 32": diagonal_case(256, 32),
 }
 
 # for the compilers alone: the other tiles of the table, and options
 COMPILED: dict[str, Case] = {
-    "selective_scan, 16 channels of 128": _scan(16, 128),
-    "selective_scan, 128 channels of 16, resets": _with_resets(_scan(128, 16)),
-    "decay_attention, heads, 4 heads of 32, resets": _with_resets(_attention(4, 32, "heads")),
-    "decay_attention, keys, 4 heads of 32, resets": _with_resets(_attention(4, 32, "keys")),
-    "delta_rule, heads, 4 heads of 16": _delta(4, 16, "heads"),
-    "delta_rule, keys, 4 heads of 16": _delta(4, 16, "keys"),
-    "delta_rule, heads, 4 heads of 32, resets": _with_resets(_delta(4, 32, "heads")),
-    "delta_rule, keys, 4 heads of 64, resets": _with_resets(_delta(4, 64, "keys")),
-    "causal_conv1d, 128 channels, 4 taps, resets": _with_resets(_convolution(128, 4)),
-    "causal_conv1d, 16 channels, 4 taps": _convolution(16, 4),
-    "causal_conv1d, 32 channels, 4 taps": _convolution(32, 4),
-    "slstm, 4 heads of 16": _slstm(4, 16),
-    "slstm, 4 heads of 32, resets": _with_resets(_slstm(4, 32)),
-    "diagonal_scan, 128 channels of 4": _diagonal(128, 4),
-    "diagonal_scan, 128 channels of 8": _diagonal(128, 8),
-    "diagonal_scan, 128 channels of 16, resets": _with_resets(_diagonal(128, 16), time_gaps=torch.ones),
-    "diagonal_scan, 16 channels of 64": _diagonal(16, 64),
-    "diagonal_scan, 16 channels of 256": _diagonal(16, 256),
+    "selective_scan, 16 channels of 128": scan_case(16, 128),
+    "selective_scan, 128 channels of 16, resets": _with_resets(scan_case(128, 16)),
+    "decay_attention, heads, 4 heads of 32, resets": _with_resets(attention_case(4, 32, "heads")),
+    "decay_attention, keys, 4 heads of 32, resets": _with_resets(attention_case(4, 32, "keys")),
+    "delta_rule, heads, 4 heads of 16": delta_case(4, 16, "heads"),
+    "delta_rule, keys, 4 heads of 16": delta_case(4, 16, "keys"),
+    "delta_rule, heads, 4 heads of 32, resets": _with_resets(delta_case(4, 32, "heads")),
+    "delta_rule, keys, 4 heads of 64, resets": _with_resets(delta_case(4, 64, "keys")),
+    "causal_conv1d, 128 channels, 4 taps, resets": _with_resets(convolution_case(128, 4)),
+    "causal_conv1d, 16 channels, 4 taps": convolution_case(16, 4),
+    "causal_conv1d, 32 channels, 4 taps": convolution_case(32, 4),
+    "slstm, 4 heads of 16": slstm_case(4, 16),
+    "slstm, 4 heads of 32, resets": _with_resets(slstm_case(4, 32)),
+    "diagonal_scan, 128 channels of 4": diagonal_case(128, 4),
+    "diagonal_scan, 128 channels of 8": diagonal_case(128, 8),
+    "diagonal_scan, 128 channels of 16, resets": _with_resets(diagonal_case(128, 16), time_gaps=torch.ones),
+    "diagonal_scan, 16 channels of 64": diagonal_case(16, 64),
+    "diagonal_scan, 16 channels of 256": diagonal_case(16, 256),
 }

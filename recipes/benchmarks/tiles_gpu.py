@@ -118,14 +118,14 @@ def cases_of(kernel: str, width: int) -> list[Case]:
     heads = max(1, 256 // width)
     decays = {"key_gradients": ["keys"], "query_gradients": ["heads"], "written_gradients": ["heads"]}
     by_operator: dict[str, Callable[[], list[Case]]] = {
-        "selective_scan": lambda: [kernel_cases._scan(128, width)],
+        "selective_scan": lambda: [kernel_cases.scan_case(128, width)],
         "decay_attention": lambda: [
-            kernel_cases._attention(heads, width, decay) for decay in decays.get(part, ["heads", "keys"])
+            kernel_cases.attention_case(heads, width, decay) for decay in decays.get(part, ["heads", "keys"])
         ],
-        "delta_rule": lambda: [kernel_cases._delta(heads, width, decay) for decay in ("heads", "keys")],
-        "causal_conv1d": lambda: [kernel_cases._convolution(width, 4)],
-        "slstm": lambda: [kernel_cases._slstm(heads, width)],
-        "diagonal_scan": lambda: [kernel_cases._diagonal(128, width)],
+        "delta_rule": lambda: [kernel_cases.delta_case(heads, width, decay) for decay in ("heads", "keys")],
+        "causal_conv1d": lambda: [kernel_cases.convolution_case(width, 4)],
+        "slstm": lambda: [kernel_cases.slstm_case(heads, width)],
+        "diagonal_scan": lambda: [kernel_cases.diagonal_case(128, width)],
     }
     return by_operator[operator]()
 
