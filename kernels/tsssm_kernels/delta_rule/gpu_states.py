@@ -2,8 +2,8 @@
 
 A program owns a block of values of one head of a series and keeps its state (keys, values) in registers. All within a
 chunk is products of small matrices; weights, decayed q, a, k, b, and the share of a state that is lost come from
-`delta_weights`. The compiler shares out the numbers of all products among a program's warps as it
-does those of the last: it has more columns than rows, so that warps have columns of their own.
+`delta_weights`. The compiler shares out the numbers of all products among a program's warps as it does those of the
+last: it has more columns than rows, so that warps have columns of their own.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def delta_weights(
 ):  # fmt: skip
     """A program owns a chunk of a head of a series and walks along its keys, twice.
 
-    Of q and a is stored what reads the state before the chunk, of k and b what the state after it keeps; and of a state
-    which share the chunk takes away, less what stays: -1 is all of it.
+    Of q and a is stored what reads the state before the chunk, of k and b what the state after it keeps; and `lost`, the
+    state's decay through the chunk less 1, which has all digits where hardly anything decays: -1 where nothing stays.
     """
     chunks = tl.cdiv(length, STEPS)
     chunk = tl.program_id(0).to(tl.int64)
