@@ -25,8 +25,8 @@ def delta_weights(
 ):  # fmt: skip
     """A program owns a chunk of a head of a series and walks along its keys, twice.
 
-    Of q and a is stored what reads the state before the chunk, of k and b what the state after it keeps; and `lost`, the
-    state's decay through the chunk less 1, which has all digits where hardly anything decays: -1 where nothing stays.
+    Of q and a is stored what reads the state before the chunk, of k and b what the state after it keeps; and `lost`,
+    the decay of the state through the chunk less 1, with all digits where hardly anything decays: -1 if nothing stays.
     """
     chunks = tl.cdiv(length, STEPS)
     chunk = tl.program_id(0).to(tl.int64)
